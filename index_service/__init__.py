@@ -1,0 +1,1 @@
+"""Serves recall from live item vectors."""

@@ -1,0 +1,1 @@
+"""The command line and what it runs: the embedded stack, the demo, data sets, the doctor."""

@@ -1,0 +1,1 @@
+"""What crosses a wire, a disk or a package border: types, topics, codec, settings, errors."""

@@ -1,0 +1,53 @@
+"""What the labellers emit for the trainer (topics `positives` and `negatives`)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+import xxhash
+
+from schemas.events import FeatureValue
+
+POSITIVE: Literal["positive"] = "positive"
+SIGNAL: Literal["signal"] = "signal"
+EXPOSURE_NEGATIVE: Literal["exposure_negative"] = "exposure_negative"
+
+SampleKind = Literal["positive", "signal", "exposure_negative"]
+
+
+def sample_id(request_id: str, item_id: str, states: str) -> int:
+    """Stable 64-bit id of the statement `states` (an action, or `exposure`) about (request, item).
+
+    The same event always gives the same id, so a replayed event can be recognised. XXH3 over the
+    length-prefixed parts, so that no two different triples share their bytes.
+    """
+    text = f"{len(request_id)}:{request_id}{len(item_id)}:{item_id}{states}"
+    return xxhash.xxh3_64_intdigest(text.encode())
+
+
+class Sample(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One labelled statement: this user, shown this item by this request, acted so (or did not)."""
+
+    sample_id: Annotated[int, msgspec.Meta(ge=0)]
+    kind: SampleKind
+    action: str
+    """The event's action; `exposure` for an exposure negative."""
+    user_id: str
+    item_id: str
+    request_id: str
+    ts_ms: int
+    """Event time of the action; of the exposure, for an exposure negative."""
+    weight: float = 1.0
+    context: dict[str, FeatureValue] = {}
+
+
+class SampleBatch(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The labels that came from one record of `events`, on the partition of that record."""
+
+    samples: list[Sample]
+    source_partition: int
+    source_offset: int
+    """Partition and offset in `events`: exposure counts are added once per source offset."""
+    exposures: dict[str, int] = {}
+    """Times each item was shown in the source record; only on `positives`."""

@@ -1,0 +1,275 @@
+"""Every setting, with its type, default and meaning.
+
+Read, strongest first, from arguments, `PENSTOCK_` variables (`PENSTOCK_KAFKA__BOOTSTRAP_SERVERS`)
+and the TOML file.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import ssl
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from schemas.errors import SettingsError
+
+CONFIG_VARIABLE = "PENSTOCK_CONFIG"
+DEFAULT_FILE = Path("penstock.toml")
+
+
+class Section(BaseModel):
+    """A table of the TOML file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class KafkaSettings(Section):
+    """Where Kafka is and how to log in."""
+
+    bootstrap_servers: str = "127.0.0.1:9092"
+    """Comma-separated host:port of some brokers."""
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    """How the connection is secured."""
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
+    """How a SASL login is made."""
+    username: str | None = None
+    """SASL user."""
+    password: SecretStr | None = None
+    """SASL password."""
+    ca_file: Path | None = None
+    """Certificates to trust for TLS; the system's when not given."""
+
+    def client_options(self) -> dict[str, Any]:
+        """Keyword arguments that kafka-python and aiokafka both take."""
+        options: dict[str, Any] = {
+            "bootstrap_servers": self.bootstrap_servers.split(","),
+            "security_protocol": self.security_protocol,
+        }
+        if self.security_protocol.endswith("SSL"):
+            options["ssl_context"] = ssl.create_default_context(cafile=self.ca_file)
+        if self.security_protocol.startswith("SASL"):
+            options["sasl_mechanism"] = self.sasl_mechanism
+            options["sasl_plain_username"] = self.username
+            options["sasl_plain_password"] = self.password and self.password.get_secret_value()
+        return options
+
+
+class RedisSettings(Section):
+    """Where Redis is."""
+
+    url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
+    """redis://, or rediss:// for TLS, with user and password where there are any."""
+    user_ttl_s: int = Field(default=30 * 86_400, ge=1)
+    """A user's record is forgotten this long after its last refresh."""
+
+
+class TopicSettings(Section):
+    """How topics are laid out; see `penstock topics create`."""
+
+    partitions: int = Field(default=4, ge=1)
+    """Partitions of events, labels and recall: at most so many workers share a role's work."""
+    shards: int = Field(default=2, ge=1)
+    """Partitions of item-vectors: shards of the index."""
+    replication_factor: int = Field(default=1, ge=1)
+    """Copies of each partition; 3 in production."""
+
+
+class LabellingSettings(Section):
+    """What counts as what, and how long to wait for it."""
+
+    positives: dict[str, float] = {"click": 1.0, "like": 1.0, "favourite": 1.0, "share": 1.0}
+    """Actions that are positives, with their weights."""
+    signals: dict[str, float] = {"view": 0.5}
+    """Actions that enter the user's history with this weight and are no label."""
+    window_ms: int = Field(default=900_000, ge=1)
+    """An exposure without a positive is a negative this long after it."""
+    lateness_ms: int = Field(default=10_000, ge=0)
+    """How far behind the newest event of its partition an event may come."""
+    max_skew_ms: int = Field(default=300_000, ge=0)
+    """How far in the future an event may lie."""
+    max_record_bytes: int = Field(default=1_000_000, ge=1)
+    """A larger record of events is a dead letter."""
+
+
+FeatureKind = Literal["categorical", "numeric", "text", "ignore"]
+
+
+class FeatureSettings(Section):
+    """The kind of each feature. One not named here is numeric if a number, else categorical."""
+
+    items: dict[str, FeatureKind] = {}
+    """Features of items."""
+    users: dict[str, FeatureKind] = {}
+    """Features in an event's context."""
+
+
+class TowerSettings(Section):
+    """The model. Changing `dim` or `features` needs a new epoch."""
+
+    epoch: int = Field(default=1, ge=1)
+    """Number of the model whose vectors are published and served."""
+    dim: int = Field(default=64, ge=2, le=4096)
+    """Dimensions of a vector."""
+    hidden: int = Field(default=128, ge=1)
+    """Width of the user tower's hidden layer."""
+    history: int = Field(default=20, ge=1)
+    """Latest items of a user that the user tower reads."""
+    history_decay: float = Field(default=0.8, gt=0, le=1)
+    """Weight of each older item of the history against the one after it."""
+    tau: float = Field(default=0.2, gt=0)
+    """Temperature of the softmax over cosines."""
+    id_lr: float = Field(default=0.1, gt=0)
+    """Learning rate of id embeddings (row-wise Adagrad)."""
+    feature_lr: float = Field(default=0.02, gt=0)
+    """Learning rate of feature embeddings (row-wise Adagrad)."""
+    dense_lr: float = Field(default=3e-4, gt=0)
+    """Learning rate of the dense layers (Adam)."""
+    uniform_negatives: int = Field(default=256, ge=0)
+    """Items drawn uniformly as negatives for each batch."""
+    exposure_negatives: int = Field(default=1, ge=0)
+    """Unclicked exposures of the same user set against each positive."""
+    replay: int = Field(default=3, ge=0)
+    """Earlier positives learned again for each new one."""
+    replay_buffer: int = Field(default=8_192, ge=1)
+    """Latest positives to replay from."""
+    trend_half_life: float = Field(default=5_000, gt=0)
+    """Positives after which an item's counts of positives and exposures weigh half."""
+    positives_weight: float = 0.25
+    """Weight of the log of the decayed positives in the score."""
+    exposures_weight: float = 0.0
+    """Weight of the log of the decayed exposures in the score."""
+    seed: int = 0
+    """Seed of every random choice."""
+
+
+class TrainerSettings(Section):
+    """The trainer's process."""
+
+    checkpoint_dir: Path = Path(".penstock/checkpoints")
+    """Where checkpoints are written."""
+    checkpoint_every_s: float = Field(default=30.0, gt=0)
+    """Seconds between checkpoints."""
+    checkpoints_kept: int = Field(default=2, ge=1)
+    """Newest checkpoints that stay on disk."""
+    batch: int = Field(default=128, ge=1)
+    """Positives learned in one step, at most."""
+    publish_eps: float = Field(default=0.01, gt=0)
+    """Cosine distance from the published vector at which a touched item is published again."""
+    scan_eps: float = Field(default=0.02, gt=0)
+    """The same for the scan of all items, so also the bound on how stale a served vector is."""
+    scan_every_steps: int = Field(default=50, ge=1)
+    """Steps between scans."""
+    bias_step: float = Field(default=0.1, gt=0)
+    """An item is published again when the log of a count has moved by this much."""
+    seen_items: int = Field(default=500, ge=0)
+    """Newest seen items kept in a user's record."""
+    sample_window: int = Field(default=200_000, ge=1)
+    """Newest sample ids remembered, to learn each once."""
+
+
+class IndexSettings(Section):
+    """The index node and recall."""
+
+    exact_below: int = Field(default=20_000, ge=0)
+    """A shard with fewer items is searched exactly."""
+    ef_search: int = Field(default=200, ge=1)
+    """hnswlib's breadth of search."""
+    ef_construction: int = Field(default=200, ge=1)
+    """hnswlib's breadth while building."""
+    m: int = Field(default=16, ge=2)
+    """hnswlib's links per item."""
+    rebuild_dead_share: float = Field(default=0.5, gt=0, lt=1)
+    """Share of dead entries at which the graph is built anew in the background."""
+    max_k: int = Field(default=1_000, ge=1)
+    """Most items that one request may ask for."""
+    deadline_ms: int = Field(default=1_000, ge=1)
+    """How long a request without a deadline may take."""
+    trending_share: float = Field(default=0.25, ge=0, le=1)
+    """Trending items proposed to the blended ranking, as a share of k (at least one if above 0)."""
+
+
+class EmbeddedSettings(Section):
+    """The stack on one machine: Kafka and Redis protocol in one child process."""
+
+    data_dir: Path = Path(".penstock")
+    """Where its data, logs and checkpoints lie."""
+
+
+class Settings(BaseSettings):
+    """All settings of all roles."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid",
+        frozen=True,
+        env_prefix="PENSTOCK_",
+        env_nested_delimiter="__",
+        use_attribute_docstrings=True,
+    )
+
+    namespace: str = Field(default="penstock", pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    """In front of every topic, group and Redis key."""
+    kafka: KafkaSettings = KafkaSettings()
+    redis: RedisSettings = RedisSettings()
+    topics: TopicSettings = TopicSettings()
+    labelling: LabellingSettings = LabellingSettings()
+    features: FeatureSettings = FeatureSettings()
+    towers: TowerSettings = TowerSettings()
+    trainer: TrainerSettings = TrainerSettings()
+    index: IndexSettings = IndexSettings()
+    embedded: EmbeddedSettings = EmbeddedSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then the environment, then the file named by PENSTOCK_CONFIG."""
+        path = os.environ.get(CONFIG_VARIABLE)
+        toml = TomlConfigSettingsSource(settings_cls, Path(path) if path else DEFAULT_FILE)
+        return (init_settings, env_settings, toml)
+
+
+def load_settings(path: Path | None = None) -> Settings:
+    """The settings in force. Raises SettingsError, with one line for each thing that is wrong."""
+    if path is not None:
+        os.environ[CONFIG_VARIABLE] = str(path)  # children of this process read the same file
+    named = os.environ.get(CONFIG_VARIABLE)
+    if named and not Path(named).is_file():
+        msg = f"settings file not found: {named}; name one that exists, or unset {CONFIG_VARIABLE}"
+        raise SettingsError(msg)
+    try:
+        return Settings()
+    except tomllib.TOMLDecodeError as error:
+        msg = f"{named or DEFAULT_FILE} is not TOML: {error}"
+        raise SettingsError(msg) from error
+    except ValidationError as error:
+        raise SettingsError("\n".join(_explain(detail) for detail in error.errors())) from error
+
+
+def _explain(detail: Any) -> str:
+    """One line of a validation error; an unknown key gets the closest known one."""
+    path = [str(part) for part in detail["loc"]]
+    name = ".".join(path)
+    if detail["type"] != "extra_forbidden":
+        return f"setting {name}: {detail['msg']}; got {detail['input']!r}"
+    section: Any = Settings
+    for part in path[:-1]:
+        section = section.model_fields[part].annotation
+    known = list(section.model_fields)
+    close = difflib.get_close_matches(path[-1], known, n=1)
+    advice = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(sorted(known))}"
+    return f"setting {name} is unknown; {advice}"

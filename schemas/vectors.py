@@ -1,0 +1,72 @@
+"""What the trainer publishes: item vectors (topic `item-vectors`) and user records (Redis)."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from schemas.events import FeatureValue
+
+Float32Array = npt.NDArray[np.float32]
+
+
+def pack_vector(vector: Float32Array) -> bytes:
+    """A vector as little-endian float32 bytes, 4 per dimension."""
+    return vector.astype("<f4", copy=False).tobytes()
+
+
+def unpack_vector(data: bytes) -> Float32Array:
+    """The vector of `pack_vector`, read-only. Raises ValueError unless the length divides by 4."""
+    return np.frombuffer(data, dtype="<f4")
+
+
+class ItemVector(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An item as the index serves it. A null record value deletes the item."""
+
+    item_id: str
+    epoch: int
+    """Which model: vectors of different epochs can't be compared."""
+    step: int
+    """The trainer's step that made this vector."""
+    vector: bytes
+    """Unit length, `pack_vector`."""
+    positives: float
+    """Decayed count of positives at `trend_clock`."""
+    exposures: float
+    """Decayed count of exposures at `trend_clock`."""
+    trend_clock: float
+    """Positives that the trainer had learned when the counts were true: the unit of half-lives."""
+    attributes: dict[str, FeatureValue] = {}
+    available: bool = True
+    event_ts_ms: int = 0
+    """Event time of the newest item record or sample in this vector."""
+    published_ms: int = 0
+
+
+class UserRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A user as recall reads it, one Redis value at `user_key`."""
+
+    epoch: int
+    step: int
+    vector: bytes
+    """Unit length, `pack_vector`."""
+    scale: float
+    """Factor of the cosine in the blended score."""
+    weights: dict[str, float]
+    """Weight of each bias in the blended score: `positives`, `exposures`."""
+    trend_clock: float
+    """The trainer's clock, to decay the items' counts to."""
+    latest: list[str] = []
+    """Items acted upon, newest first."""
+    seen: list[str] = []
+    """Items acted upon or shown and passed over, newest first; what `exclude_seen` leaves out."""
+    event_ts_ms: int = 0
+    """Event time of the newest sample in this record."""
+    refreshed_ms: int = 0
+    """When the trainer wrote this record."""
+
+
+def user_key(namespace: str, epoch: int, user_id: str) -> str:
+    """Redis key of a user's record."""
+    return f"{namespace}:user:{epoch}:{user_id}"

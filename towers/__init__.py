@@ -1,0 +1,1 @@
+"""Learns the two towers from labelled samples and publishes their vectors."""
