@@ -1,1 +1,5 @@
-"""Turns events into labelled samples."""
+"""Turns events into labelled samples; `EventProducer` publishes events and items."""
+
+from streams.producer import EventProducer
+
+__all__ = ["EventProducer"]

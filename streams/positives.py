@@ -1,0 +1,42 @@
+"""Positives and signals at once, from each record by itself; pure and stateless."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from schemas.events import EXPOSURE, Event
+from schemas.samples import POSITIVE, SIGNAL, Sample, SampleBatch, sample_id
+from schemas.settings import LabellingSettings
+
+
+def label_positives(
+    events: Iterable[Event], rules: LabellingSettings, partition: int, offset: int
+) -> SampleBatch:
+    """The positives and signals of one record, in its order, and how often it shows each item.
+
+    A positive counts with or without its exposure seen. An action repeated on the same
+    (request, item) within the record is one sample. `events` hold known actions only.
+    """
+    samples: dict[int, Sample] = {}
+    exposures: Counter[str] = Counter()
+    for event in events:
+        if event.action == EXPOSURE:
+            exposures[event.item_id] += 1
+            continue
+        positive = event.action in rules.positives
+        identity = sample_id(event.request_id, event.item_id, event.action)
+        if identity in samples:
+            continue
+        samples[identity] = Sample(
+            sample_id=identity,
+            kind=POSITIVE if positive else SIGNAL,
+            action=event.action,
+            user_id=event.user_id,
+            item_id=event.item_id,
+            request_id=event.request_id,
+            ts_ms=event.ts_ms,
+            weight=rules.positives[event.action] if positive else rules.signals[event.action],
+            context=event.context,
+        )
+    return SampleBatch(list(samples.values()), partition, offset, dict(exposures))

@@ -1,0 +1,94 @@
+"""The processes `label-positives` and `label-negatives`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import Literal
+
+from mode.utils.locks import Event
+
+from schemas.settings import Settings
+from schemas.status import RoleReport
+from streams.app import build_app
+from streams.labellers import NegativesLabeller, PositivesLabeller
+
+log = logging.getLogger(__name__)
+
+_RESTART_S = 1.0
+_DRAIN_S = 3.0
+
+
+def _wall_clock_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class LabelRole:
+    """One labeller with its Faust app, which is started anew when Kafka has thrown it out."""
+
+    def __init__(
+        self, settings: Settings, role: Literal["label-positives", "label-negatives"]
+    ) -> None:
+        self._settings = settings
+        self._role = role
+        self._labeller: PositivesLabeller | NegativesLabeller
+        if role == "label-positives":
+            self._labeller = PositivesLabeller(settings, role, _wall_clock_ms)
+            # A click waits for nothing; an exposure's label is in no hurry, and lingering halves
+            # its cost.
+            self._linger_s = 0.0
+        else:
+            self._labeller = NegativesLabeller(settings, role, _wall_clock_ms)
+            self._linger_s = 0.1
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping: Event | None = None
+        self._stop_asked = False
+
+    def run(self) -> None:
+        """Label until `stop`."""
+        asyncio.run(self._main())
+
+    def stop(self) -> None:
+        """Finish what is in flight, commit, leave the group and return from `run`."""
+        self._stop_asked = True
+        if self._loop is not None and self._stopping is not None:
+            self._loop.call_soon_threadsafe(self._stopping.set)
+
+    def report(self) -> RoleReport:
+        """Ready once partitions are assigned."""
+        labeller = self._labeller
+        figures = {name: float(count) for name, count in sorted(labeller.counts.items())}
+        figures["open_records"] = labeller.open_records
+        figures["in_flight"] = len(labeller.outbox)
+        figures["delivery_retries"] = labeller.outbox.retries
+        if isinstance(labeller, NegativesLabeller):
+            figures["pending_exposures"] = labeller.pending
+        ready = bool(labeller.partitions)
+        return RoleReport(ready, "" if ready else "no partition of events assigned", figures)
+
+    async def _main(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stopping = Event()
+        if self._stop_asked:
+            return
+        while not self._stopping.is_set():
+            try:
+                await self._run_app(self._stopping)
+            except Exception as error:  # whatever took the app down, the records are not committed
+                log.error("app=stopped error=%r action=restart after_s=%s", error, _RESTART_S)
+                self._labeller.assign(set())
+                await asyncio.sleep(_RESTART_S)
+
+    async def _run_app(self, stopping: Event) -> None:
+        app = build_app(self._settings, self._role, self._labeller, self._linger_s)
+        self._labeller.outbox.connect(app)
+        try:
+            await app.start()
+            await app.wait(stopping)
+            if self._labeller.outbox:
+                await asyncio.wait_for(self._labeller.outbox.drain(), _DRAIN_S)
+        except TimeoutError:
+            log.warning("stop=undelivered records=%d", len(self._labeller.outbox))
+        finally:
+            await app.stop()
