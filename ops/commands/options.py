@@ -1,0 +1,24 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON value, for programs.")]
+
+KafkaPort = Annotated[
+    int | None,
+    typer.Option(help="Port of the embedded Kafka; 0 picks a free one. [default: the settings']"),
+]
+
+RedisPort = Annotated[
+    int | None,
+    typer.Option(help="Port of the embedded Redis; 0 picks a free one. [default: the settings']"),
+]
+
+External = Annotated[
+    bool,
+    typer.Option("--external", help="Use the Kafka and Redis of the settings, start only roles."),
+]
