@@ -66,11 +66,10 @@ def options(
         os.environ[CONFIG_VARIABLE] = str(config)  # children of this process read the same file
 
 
-for command in (up, demo, replay, run, recall, tail, doctor):
+for command in (up, demo, replay, data, run, recall, tail, doctor):
     app.command()(command)
 app.command("click")(click_item)
 app.add_typer(topics, name="topics")
-app.add_typer(data, name="data")
 
 
 def main() -> None:

@@ -24,7 +24,7 @@ def read_user(client: redis.Redis, settings: Settings, user_id: str) -> UserReco
     except redis.RedisError as error:
         msg = f"Redis answers at {address(settings.redis)}; it does not ({error})"
         raise RedisUnavailable(msg) from error
-    return None if value is None else _decoder.decode(value)
+    return _decoder.decode(value) if isinstance(value, bytes) else None
 
 
 def wait_for_refresh(

@@ -1,0 +1,109 @@
+"""`penstock demo`."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+from rich.live import Live
+
+from index_service import RecallClient
+from ops.commands.options import AsJson, External, KafkaPort, RedisPort
+from ops.console import err, out, print_json
+from ops.demo.run import DemoRun
+from ops.demo.show import live_view, plain_line, show_report
+from ops.signals import sigterm_as_interrupt
+from ops.stack import Stack
+from schemas.settings import Settings, load_settings
+from streams import EventProducer
+
+_PLAIN_PERIOD_S = 5.0
+
+
+def demo(
+    seconds: Annotated[
+        float | None, typer.Option(min=1, help="End after so long. [default: until Ctrl-C]")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Another seed, another world.")] = 0,
+    visits: Annotated[float, typer.Option(min=1, help="Simulated visits a second.")] = 60.0,
+    kafka_port: KafkaPort = None,
+    redis_port: RedisPort = None,
+    external: External = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show the loop: simulated users click, and what they are offered next changes.
+
+    Starts a stack of its own on this machine with fresh data under `.penstock/demo`, and ends all
+    of it. Users with hidden tastes visit a catalogue to which new items keep coming; 70 % of them
+    get recall, 15 % the most clicked items, 15 % random ones.
+
+    **Examples**
+
+    `penstock demo`
+
+    `penstock demo --seconds 45 --json`
+
+    `penstock demo --kafka-port 0 --redis-port 0` : beside another Kafka and Redis
+    """
+    stack = Stack(
+        demo_settings(load_settings()),
+        kafka_port=kafka_port,
+        redis_port=redis_port,
+        external=external,
+        say=lambda line: err.print(line),
+    )
+    data_dir = stack.settings.embedded.data_dir
+    shutil.rmtree(data_dir, ignore_errors=True)
+    with sigterm_as_interrupt():
+        try:
+            with stack, RecallClient(stack.settings) as client:
+                with EventProducer(stack.settings) as producer:
+                    run = DemoRun(stack.settings, client, producer, seed, seconds, visits)
+                    with _display(run) as show:
+                        report = run.run(show, stack.check)
+        except KeyboardInterrupt:
+            err.print("ended before there was anything to show")
+            raise typer.Exit(130) from None
+    if as_json:
+        print_json(report)
+    else:
+        show_report(out, report, run.clicks.latest, run.world)
+
+
+def demo_settings(settings: Settings) -> Settings:
+    """The settings for a run of a minute: a namespace and a folder of its own, a short window."""
+    data_dir = settings.embedded.data_dir / "demo"
+    return settings.model_copy(
+        update={
+            "namespace": "demo",
+            "embedded": settings.embedded.model_copy(update={"data_dir": data_dir}),
+            "trainer": settings.trainer.model_copy(
+                update={"checkpoint_dir": (data_dir / "checkpoints").absolute()}
+            ),
+            "labelling": settings.labelling.model_copy(
+                update={"window_ms": 5_000, "lateness_ms": 1_000}
+            ),
+        }
+    )
+
+
+@contextmanager
+def _display(run: DemoRun) -> Iterator[Callable[[], None]]:
+    """A live panel on a terminal, a line now and then elsewhere."""
+    if err.is_terminal:
+        with Live(live_view(run), console=err, transient=True, auto_refresh=False) as live:
+            yield lambda: live.update(live_view(run), refresh=True)
+        return
+    said = time.monotonic()
+
+    def show() -> None:
+        nonlocal said
+        if time.monotonic() - said >= _PLAIN_PERIOD_S:
+            said = time.monotonic()
+            err.print(plain_line(run), soft_wrap=True)
+
+    yield show

@@ -1,0 +1,34 @@
+"""The real processes on the embedded broker."""
+
+from __future__ import annotations
+
+import pytest
+
+from schemas.status import ROLES, Role
+from tests.support import scenarios
+from tests.support.live import Live
+
+
+def test_a_click_changes_the_next_recall(live: Live) -> None:
+    scenarios.a_click_changes_the_next_recall(live)
+
+
+def test_filters_similar_items_and_deletion(live: Live) -> None:
+    scenarios.filters_similar_items_and_deletion(live)
+
+
+def test_bad_requests(live: Live) -> None:
+    scenarios.bad_requests_name_the_rule_and_the_value(live)
+
+
+def test_bad_events(live: Live) -> None:
+    scenarios.bad_events_become_dead_letters_and_the_stream_goes_on(live)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_kill_9(live: Live, role: Role) -> None:
+    scenarios.every_role_survives_kill_9(live, role)
+
+
+def test_learned_once(live: Live) -> None:
+    scenarios.samples_are_learned_once_across_a_trainers_death(live)

@@ -1,0 +1,40 @@
+"""The real processes on a real Apache Kafka and Redis."""
+
+from __future__ import annotations
+
+import pytest
+
+from schemas.status import ROLES, Role
+from tests.support import scenarios
+from tests.support.live import Live
+from tests.support.servers import KafkaServer
+
+
+def test_a_click_changes_the_next_recall(live: Live) -> None:
+    scenarios.a_click_changes_the_next_recall(live)
+
+
+def test_filters_similar_items_and_deletion(live: Live) -> None:
+    scenarios.filters_similar_items_and_deletion(live)
+
+
+def test_bad_requests(live: Live) -> None:
+    scenarios.bad_requests_name_the_rule_and_the_value(live)
+
+
+def test_bad_events(live: Live) -> None:
+    scenarios.bad_events_become_dead_letters_and_the_stream_goes_on(live)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_kill_9(live: Live, role: Role) -> None:
+    scenarios.every_role_survives_kill_9(live, role)
+
+
+def test_learned_once(live: Live) -> None:
+    scenarios.samples_are_learned_once_across_a_trainers_death(live)
+
+
+def test_a_broker_outage_is_survived(live: Live, kafka: KafkaServer) -> None:
+    """The broker dies and comes back; the same processes go on, and nothing is lost."""
+    scenarios.every_process_survives(live, "outage", kafka.kill, kafka.start)
