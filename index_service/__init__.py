@@ -1,1 +1,5 @@
 """Serves recall from live item vectors."""
+
+from index_service.client import RecallClient
+
+__all__ = ["RecallClient"]

@@ -54,7 +54,7 @@ class Child:
         if code is not None:
             how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
             words = " | ".join(self.last_lines()) or "nothing"
-            msg = f"{self.name} keeps running; it ended by {how}, saying: {words}; see {self.log}"
+            msg = f"{self.name} ended by itself with {how}; its last words: {words}; see {self.log}"
             raise ChildDied(msg)
 
     def last_lines(self) -> list[str]:

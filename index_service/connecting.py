@@ -1,0 +1,99 @@
+"""Starting Kafka clients however long the broker takes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable
+from typing import Protocol, TypeVar
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from schemas.errors import TopicError
+from schemas.settings import KafkaSettings
+
+_RETRY_S = 0.5
+_STOP_S = 1.0
+"""A client says goodbye to the broker within this time or not at all: it may be gone."""
+
+_log = logging.getLogger(__name__)
+
+
+class KafkaClient(Protocol):
+    """What aiokafka's consumer and producer have in common."""
+
+    async def start(self) -> None:
+        """Connect."""
+
+    async def stop(self) -> None:
+        """Say goodbye."""
+
+
+C = TypeVar("C", bound=KafkaClient)
+
+
+@contextlib.asynccontextmanager
+async def connected(make: Callable[[], C], role: str) -> AsyncIterator[C]:
+    """A started client, stopped at the end. Tries until the broker answers; logs the first time."""
+    client = await _start(make, role)
+    try:
+        yield client
+    finally:
+        await _stop(client, role)
+
+
+async def partitions_of_topic(kafka: KafkaSettings, topic: str) -> list[int]:
+    """Partitions of a topic. Tries until the broker answers and has the topic."""
+    waiting = False
+    while True:
+        try:
+            return await _ask_partitions(kafka, topic)
+        except (KafkaError, OSError, TopicError) as error:
+            if not waiting:
+                _log.warning("event=waiting_for_topic topic=%s error=%r", topic, str(error))
+            waiting = True
+            await asyncio.sleep(_RETRY_S)
+
+
+async def _ask_partitions(kafka: KafkaSettings, topic: str) -> list[int]:
+    admin = AIOKafkaAdminClient(**kafka.client_options())
+    try:
+        await admin.start()
+        # Of all topics: asking for one by name may create it, with the broker's own layout.
+        for described in await admin.describe_topics():
+            if described["topic"] == topic and described["partitions"]:
+                return sorted(int(each["partition"]) for each in described["partitions"])
+    finally:
+        await admin.close()
+    msg = f"topic must exist: {topic}; run `penstock topics create`"
+    raise TopicError(msg)
+
+
+async def _start(make: Callable[[], C], role: str) -> C:
+    waiting = False
+    while True:
+        client = make()
+        try:
+            await client.start()
+        except (KafkaError, OSError) as error:
+            await _stop(client, role)
+            if not waiting:
+                _log.warning("event=waiting_for_broker client=%s error=%r", role, str(error))
+            waiting = True
+            await asyncio.sleep(_RETRY_S)
+        except BaseException:
+            await _stop(client, role)
+            raise
+        else:
+            if waiting:
+                _log.info("event=broker_found client=%s", role)
+            return client
+
+
+async def _stop(client: KafkaClient, role: str) -> None:
+    try:
+        await asyncio.wait_for(client.stop(), _STOP_S)
+    except (KafkaError, OSError, TimeoutError) as error:
+        _log.warning("event=stopped_without_goodbye client=%s error=%r", role, str(error))

@@ -1,0 +1,96 @@
+"""A growing array of vectors with a slot for each item id: the exact truth of a shard."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.vectors import Float32Array
+
+IntArray = npt.NDArray[np.intp]
+
+_FIRST_CAPACITY = 256
+
+
+class VectorSlots:
+    """Item ids to slots and back, and the vectors by slot. Freed slots are used again."""
+
+    def __init__(self, dim: int) -> None:
+        self.dim = dim
+        self._vectors = np.zeros((_FIRST_CAPACITY, dim), dtype=np.float32)
+        self._slot_of: dict[str, int] = {}
+        self._id_at: list[str | None] = []
+        self._free: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self._slot_of)
+
+    def __contains__(self, item_id: object) -> bool:
+        return item_id in self._slot_of
+
+    @property
+    def used(self) -> int:
+        """Slots ever given out: every slot is below this."""
+        return len(self._id_at)
+
+    @property
+    def capacity(self) -> int:
+        """Slots that there is room for; arrays kept beside this one grow to it."""
+        return len(self._vectors)
+
+    @property
+    def vectors(self) -> Float32Array:
+        """(used, dim), a view; rows of freed slots hold anything finite."""
+        return self._vectors[: self.used]
+
+    def put(self, item_id: str, vector: Float32Array) -> int:
+        """Set the item's vector (dim,); its slot, which stays the same until it is removed."""
+        slot = self._slot_of.get(item_id)
+        if slot is None:
+            slot = self._take_slot(item_id)
+        self._vectors[slot] = vector
+        return slot
+
+    def remove(self, item_id: str) -> int | None:
+        """Free the item's slot; the slot, or None when the item is not in."""
+        slot = self._slot_of.pop(item_id, None)
+        if slot is not None:
+            self._id_at[slot] = None
+            self._free.append(slot)
+        return slot
+
+    def slot_of(self, item_id: str) -> int | None:
+        """The item's slot, or None."""
+        return self._slot_of.get(item_id)
+
+    def slots_of(self, ids: list[str]) -> IntArray:
+        """Slots of those ids that are in."""
+        found = [slot for item_id in ids if (slot := self._slot_of.get(item_id)) is not None]
+        return np.array(found, dtype=np.intp)  # (at most len(ids),)
+
+    def id_at(self, slot: int) -> str:
+        """The item in a slot. Raises LookupError when the slot is free."""
+        item_id = self._id_at[slot]
+        if item_id is None:
+            msg = f"slot {slot} is free"
+            raise LookupError(msg)
+        return item_id
+
+    def occupied(self) -> tuple[list[str], IntArray]:
+        """All items and their slots, in the same order."""
+        slots = np.fromiter(self._slot_of.values(), dtype=np.intp, count=len(self._slot_of))
+        return list(self._slot_of), slots  # (len,)
+
+    def _take_slot(self, item_id: str) -> int:
+        if self._free:
+            slot = self._free.pop()
+            self._id_at[slot] = item_id
+        else:
+            slot = len(self._id_at)
+            self._id_at.append(item_id)
+            if slot >= self.capacity:
+                grown = np.zeros((2 * self.capacity, self.dim), dtype=np.float32)
+                grown[:slot] = self._vectors
+                self._vectors = grown
+        self._slot_of[item_id] = slot
+        return slot

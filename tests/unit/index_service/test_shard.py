@@ -1,0 +1,337 @@
+"""A shard, exact and with a graph, against a dict and plain arithmetic."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, Future
+from typing import Any, ParamSpec, TypeVar
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from index_service.query import Query
+from index_service.shard import Shard
+from schemas.errors import DecodeError
+from schemas.recall import RecalledItem
+from schemas.settings import IndexSettings, Settings, TowerSettings
+from schemas.vectors import ItemVector, pack_vector, unpack_vector
+
+DIM = 8
+HALF_LIFE = 100.0
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class StepExecutor(Executor):
+    """Runs what was submitted when the test says so."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Callable[[], None]] = []
+        self.submitted = 0
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        future: Future[T] = Future()
+
+        def work() -> None:
+            if future.set_running_or_notify_cancel():
+                future.set_result(fn(*args, **kwargs))
+
+        self.waiting.append(work)
+        self.submitted += 1
+        return future
+
+    def step(self) -> None:
+        self.waiting.pop(0)()
+
+
+class World:
+    """A shard, the truth about it, and a seeded source of items."""
+
+    def __init__(self, seed: int, exact_below: int) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.executor = StepExecutor()
+        config = Settings(
+            towers=TowerSettings(dim=DIM),
+            index=IndexSettings(exact_below=exact_below, rebuild_dead_share=0.3),
+        )
+        self.shard = Shard(config, self.executor)
+        self.share = config.index.trending_share
+        self.truth: dict[str, ItemVector] = {}
+
+    def vector(self) -> bytes:
+        raw = self.rng.normal(size=DIM)
+        return pack_vector((raw / np.linalg.norm(raw)).astype(np.float32))
+
+    def upsert(self, item_id: str, **changes: Any) -> None:
+        item = ItemVector(
+            item_id=item_id,
+            epoch=1,
+            step=1,
+            vector=self.vector(),
+            positives=float(self.rng.random() * 50),
+            exposures=float(self.rng.random() * 500),
+            trend_clock=float(self.rng.random() * 1_000),
+            attributes={"city": f"c{self.rng.integers(3)}", "price": int(self.rng.integers(9))},
+        )
+        item = msgspec.structs.replace(item, **changes)
+        self.shard.upsert(item)
+        self.truth[item_id] = item
+
+    def delete(self, item_id: str) -> None:
+        self.shard.delete(item_id)
+        self.truth.pop(item_id, None)
+
+    def churn(self, operations: int, items: int = 60) -> None:
+        for _ in range(operations):
+            item_id = str(self.rng.integers(items))
+            if self.rng.random() < 0.3:
+                self.delete(item_id)
+            else:
+                self.upsert(item_id, available=bool(self.rng.random() < 0.9))
+
+    def query(self, **changes: Any) -> Query:
+        fields: dict[str, Any] = {
+            "vector": unpack_vector(self.vector()),
+            "k": 5,
+            "scale": 3.0,
+            "weights": {"positives": 0.7},
+            "trend_clock": 600.0,  # some items are from after it
+            "half_life": HALF_LIFE,
+        }
+        return Query(**{**fields, **changes})
+
+    def settle(self) -> None:
+        """Let the shard finish whatever it builds."""
+        self.shard.tend()
+        while self.executor.waiting:
+            self.executor.step()
+            self.shard.tend()
+
+    def check(self, query: Query) -> list[RecalledItem]:
+        found = self.shard.search(query)
+        expected = expected_items(self.truth, query, self.share)
+        assert [item.item_id for item in found] == [item.item_id for item in expected]
+        assert [item.channel for item in found] == [item.channel for item in expected]
+        for item, wanted in zip(found, expected, strict=True):
+            assert item.score == pytest.approx(wanted.score, rel=1e-4, abs=1e-5)
+        return found
+
+
+def decayed(item: ItemVector, name: str, clock: float) -> float:
+    count: float = getattr(item, name)
+    return count * math.exp2(-max(clock - item.trend_clock, 0.0) / HALF_LIFE)
+
+
+def bias(item: ItemVector, weights: Mapping[str, float], clock: float) -> float:
+    return sum(weight * math.log1p(decayed(item, name, clock)) for name, weight in weights.items())
+
+
+def allowed_by(query: Query, item: ItemVector) -> bool:
+    met = all(item.attributes.get(field) == value for field, value in query.conditions.items())
+    return item.available and met and item.item_id not in query.exclude
+
+
+def expected_items(truth: dict[str, ItemVector], query: Query, share: float) -> list[RecalledItem]:
+    """The rule in plain words: the nearest 2k + 20 and the most trending, ranked by one score."""
+    clock, vector = query.trend_clock, query.vector
+    allowed = [item for item in truth.values() if allowed_by(query, item)]
+    if vector is None:
+        scored = [
+            RecalledItem(item.item_id, bias(item, {"positives": 1.0}, clock), "trending")
+            for item in allowed
+        ]
+        return sorted(scored, key=lambda item: -item.score)[: query.k]
+
+    def cosine(item: ItemVector) -> float:
+        return float(unpack_vector(item.vector) @ vector)
+
+    def trend(item: ItemVector) -> float:
+        if query.weights.get("exposures"):
+            return bias(item, query.weights, clock)
+        return decayed(item, "positives", clock)
+
+    nearest = sorted(allowed, key=cosine, reverse=True)[: 2 * query.k + 20]
+    trending = sorted(allowed, key=trend, reverse=True)[: math.ceil(share * query.k)]
+    near_ids = {item.item_id for item in nearest}
+    scored = [
+        RecalledItem(
+            item.item_id,
+            query.scale * cosine(item) + bias(item, query.weights, clock),
+            "nearest" if item.item_id in near_ids else "trending",
+        )
+        for item in {item.item_id: item for item in [*nearest, *trending]}.values()
+    ]
+    return sorted(scored, key=lambda item: -item.score)[: query.k]
+
+
+@pytest.mark.parametrize("exact_below", [1_000, 0])
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(
+    seed=st.integers(0, 2**32),
+    operations=st.integers(0, 150),
+    k=st.integers(1, 70),
+    city=st.none() | st.sampled_from(["c0", "c1", "nowhere"]),
+    excluded=st.integers(0, 20),
+    exposures=st.sampled_from([0.0, -0.2, 0.4]),
+)
+def test_agrees_with_the_oracle_through_churn(
+    exact_below: int,
+    seed: int,
+    operations: int,
+    k: int,
+    city: str | None,
+    excluded: int,
+    exposures: float,
+) -> None:
+    world = World(seed, exact_below)
+    for _ in range(2):
+        world.churn(operations)
+        world.settle()
+        weights = {"positives": 0.7, "exposures": exposures}
+        exclude = frozenset(str(number) for number in range(excluded))
+        conditions = {} if city is None else {"city": city}
+        world.check(world.query(k=k, weights=weights, conditions=conditions, exclude=exclude))
+        world.check(world.query(k=k, vector=None, conditions=conditions, exclude=exclude))
+    assert len(world.shard) == len(world.truth)
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(seed=st.integers(0, 2**32), during=st.integers(0, 120), between=st.integers(0, 60))
+def test_a_rebuild_takes_over_what_changes_meanwhile(seed: int, during: int, between: int) -> None:
+    world = World(seed, exact_below=1)
+    world.upsert("kept")  # so that the shard is never empty, and its graph never dropped
+    world.churn(100)
+    world.shard.tend()  # starts to build
+    assert len(world.executor.waiting) == 1
+    world.churn(during)
+    world.check(world.query())  # served without a graph meanwhile
+    world.executor.step()
+    world.churn(between)
+    world.settle()
+    world.settle()  # what changed meanwhile may call for the next one at once
+    assert world.shard.dead_share <= 0.3  # rebuild_dead_share
+    for _ in range(3):
+        world.check(world.query(k=10))
+
+
+def test_a_rebuild_brings_the_dead_share_down_and_many_changes_take_another_round() -> None:
+    world = World(1, exact_below=1)
+    for number in range(50):
+        world.upsert(str(number))
+    world.settle()
+    assert (world.shard.dead_share, world.executor.submitted) == (0.0, 1)
+    for number in range(50):
+        world.upsert(str(number))
+    assert world.shard.dead_share == 0.5
+    world.shard.tend()
+    assert world.executor.submitted == 2
+    for number in range(40):  # more than are applied at once
+        world.upsert(str(number))
+    world.executor.step()
+    world.shard.tend()
+    assert world.executor.submitted == 3
+    world.check(world.query())  # the old graph still serves
+    world.executor.step()
+    world.delete("0")
+    world.shard.tend()  # one change left: applied at once
+    assert world.executor.submitted == 3
+    assert world.shard.dead_share == pytest.approx(41 / 90)
+    world.check(world.query(k=60))
+
+
+def test_a_graph_is_dropped_when_few_items_are_left() -> None:
+    world = World(2, exact_below=20)
+    for number in range(20):
+        world.upsert(str(number))
+    world.settle()
+    for number in range(11):
+        world.delete(str(number))
+    assert world.shard.dead_share > 0
+    world.shard.tend()
+    assert world.shard.dead_share == 0.0
+    assert len(world.check(world.query(k=30))) == 9
+
+
+def test_a_filter_that_keeps_few_gives_all_of_them_from_a_large_graph() -> None:
+    world = World(3, exact_below=1)
+    for number in range(600):
+        world.upsert(str(number), attributes={"rare": number % 100 == 0})
+    world.settle()
+    found = world.check(world.query(k=10, conditions={"rare": True}))
+    assert {item.item_id for item in found} == {"0", "100", "200", "300", "400", "500"}
+
+
+def test_excluding_the_nearest_still_gives_k() -> None:
+    world = World(4, exact_below=1)
+    for number in range(600):
+        world.upsert(str(number))
+    world.settle()
+    query = world.query(k=5)
+    nearest = frozenset(item.item_id for item in world.shard.search(world.query(k=100)))
+    near = sorted(world.truth, key=lambda each: -cosine_to(world.truth[each], query))[:80]
+    found = world.check(world.query(k=5, vector=query.vector, exclude=frozenset(near) | nearest))
+    assert len(found) == 5
+
+
+def cosine_to(item: ItemVector, query: Query) -> float:
+    assert query.vector is not None
+    return float(unpack_vector(item.vector) @ query.vector)
+
+
+def test_a_trending_item_far_from_the_query_comes_in_by_its_own_channel() -> None:
+    world = World(5, exact_below=1_000)
+    for number in range(200):
+        world.upsert(str(number), positives=0.0)
+    query = world.query(k=3)
+    assert query.vector is not None
+    far = pack_vector(-query.vector)
+    world.upsert("hot", vector=far, positives=1e6, trend_clock=600.0)
+    hot = world.check(query)[0]
+    assert (hot.item_id, hot.channel) == ("hot", "trending")
+    # -scale + weight * log(1 + count)
+    assert hot.score == pytest.approx(-3.0 + 0.7 * math.log1p(1e6), rel=1e-5)
+
+
+def test_unavailable_items_are_known_but_not_served() -> None:
+    world = World(6, exact_below=1_000)
+    world.upsert("a", available=False)
+    world.upsert("b")
+    assert [item.item_id for item in world.check(world.query())] == ["b"]
+    assert world.shard.vector_of("a") is not None
+    assert world.shard.vector_of("c") is None
+    world.upsert("a", available=True)
+    assert len(world.check(world.query())) == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"vector": b"\0" * 4}, "must have 32 bytes"),
+        ({"vector": b"\0" * 32}, "finite and not zero"),
+        ({"vector": pack_vector(np.full(DIM, np.nan, dtype=np.float32))}, "finite and not zero"),
+        ({"positives": math.nan}, "positives must be finite"),
+        ({"exposures": -1.0}, "exposures must be finite"),
+        ({"trend_clock": math.inf}, "trend_clock must be finite"),
+    ],
+)
+def test_refuses_numbers_that_are_none_and_keeps_what_was(
+    changes: dict[str, Any], rule: str
+) -> None:
+    world = World(7, exact_below=1_000)
+    world.upsert("a")
+    before = dict(world.truth)
+    with pytest.raises(DecodeError, match=rule):
+        world.upsert("a", **changes)
+    world.truth = before
+    world.check(world.query())
+
+
+def test_an_empty_shard_answers() -> None:
+    world = World(8, exact_below=0)
+    world.shard.tend()
+    assert world.check(world.query()) == []
+    assert world.check(world.query(vector=None)) == []
