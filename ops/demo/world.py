@@ -32,14 +32,13 @@ _HINTED = 5
 class World:
     """Users, items, and what the ones do when shown the others.
 
-    The same arguments and calls in the same order give the same world. Clicks, visitors and new
-    items draw from a random stream each, so more of one never changes another, and each may have a
-    thread of its own.
+    The same arguments and calls in the same order give the same world. Clicks and new items draw
+    from a random stream each, so more of one never changes the other, and each may have a thread of
+    its own.
     """
 
     def __init__(self, seed: int, users: int = 1_000, items: int = 1_000, now_ms: int = 0) -> None:
         self._clicks = random.Random(f"{seed} clicks")
-        self._visits = random.Random(f"{seed} visits")
         self._makes = random.Random(f"{seed} items")
         births = random.Random(f"{seed} users")
         self._tastes: dict[str, Taste] = {}
@@ -47,8 +46,6 @@ class World:
         self._natures: dict[str, Nature] = {}
         self.items: dict[str, Item] = {}
         """The catalogue by item id; only `new_item` adds to it."""
-        self.item_ids: list[str] = []
-        """Its ids, oldest first: to draw from while `new_item` runs in another thread."""
         for number in range(users):
             self._add_user(f"user-{number:06d}", births)
         self.users = list(self._tastes)
@@ -61,12 +58,8 @@ class World:
         return self._contexts[user_id]
 
     def arm(self, user_id: str) -> Arm:
-        """Which list the user gets; see `arm_of`."""
+        """Which list the user gets, by `arm_of`: the split is part of the world."""
         return arm_of(user_id)
-
-    def visitor(self) -> str:
-        """The user who comes next; all are equally likely."""
-        return self._visits.choice(self.users)
 
     def click_probability(self, user_id: str, item_id: str) -> float:
         """The truth, which only an evaluation may ask for. Raises KeyError for an unknown user.
@@ -105,8 +98,7 @@ class World:
             attributes={"category": nature.category},
         )
         self._natures[item.item_id] = nature
-        self.items[item.item_id] = item
-        self.item_ids.append(item.item_id)  # last: whoever reads an id here finds all about it
+        self.items[item.item_id] = item  # last: whoever finds an id here can ask all about it
         return item
 
     def _add_user(self, user_id: str, draw: random.Random) -> None:
