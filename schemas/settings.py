@@ -20,6 +20,7 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+from pydantic_settings.exceptions import SettingsError as UnreadableSource
 
 from schemas.errors import SettingsError
 
@@ -256,8 +257,22 @@ def load_settings(path: Path | None = None) -> Settings:
     except tomllib.TOMLDecodeError as error:
         msg = f"{named or DEFAULT_FILE} is not TOML: {error}"
         raise SettingsError(msg) from error
+    except UnreadableSource as error:
+        # pydantic-settings names the field in its text only.
+        name = str(error).partition('field "')[2].partition('"')[0]
+        msg = (
+            f"setting {name}: a whole section in one variable is JSON; it could not be read; "
+            f"set its fields one by one, as PENSTOCK_{name.upper()}__NAME"
+        )
+        raise SettingsError(msg) from error
     except ValidationError as error:
         raise SettingsError("\n".join(_explain(detail) for detail in error.errors())) from error
+
+
+def _shown(path: list[str], value: Any) -> str:
+    """The value that broke a rule, unless it is, or may hold, a secret."""
+    secret = path[-1] in ("password", "url") or isinstance(value, dict | list)
+    return f"a {type(value).__name__}" if secret else repr(value)
 
 
 def _explain(detail: Any) -> str:
@@ -265,7 +280,7 @@ def _explain(detail: Any) -> str:
     path = [str(part) for part in detail["loc"]]
     name = ".".join(path)
     if detail["type"] != "extra_forbidden":
-        return f"setting {name}: {detail['msg']}; got {detail['input']!r}"
+        return f"setting {name}: {detail['msg']}; got {_shown(path, detail['input'])}"
     section: Any = Settings
     for part in path[:-1]:
         section = section.model_fields[part].annotation

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+import uuid
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -52,6 +53,7 @@ class Visits:
         self._asked: deque[_Asked] = deque()
         self._started_s = time.monotonic()
         self._number = 0
+        self._run = uuid.uuid4().hex[:8]  # request ids of one run never return in the next
         self.click_through = ClickThrough()
         self.recall_ms: list[float] = []
         self.recall_failures = 0
@@ -104,7 +106,7 @@ class Visits:
     def _show(self, arm: Arm, user_id: str, item_ids: Sequence[str]) -> None:
         """Show the list, let the user click, and publish both."""
         self._number += 1
-        request_id = f"visit-{self._number}"
+        request_id = f"visit-{self._run}-{self._number}"
         context = self._world.context(user_id)
         now_ms = time.time_ns() // 1_000_000
         events = [
