@@ -6,9 +6,11 @@ import json
 import logging
 import os
 import time
+from collections import Counter
 
-# These report every hiccup of a connection that they then mend; the roles say what matters.
+# These report each try to connect, up to a hundred lines a second while a broker is away.
 _LOUD = ("aiokafka", "kafka", "faust", "mode", "asyncio")
+_LOUD_PERIOD_S = 10.0
 
 
 class _KeyValueFormatter(logging.Formatter):
@@ -17,6 +19,28 @@ class _KeyValueFormatter(logging.Formatter):
         head = f"{stamp}.{int(record.msecs):03d}Z level={record.levelname.lower()}"
         line = f"{head} logger={record.name} {record.getMessage()}"
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+class _Sparing(logging.Filter):
+    """Lets one line of each loud library through every 10 s, with how many it kept back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said_s: dict[str, float] = {}
+        self._kept_back: Counter[str] = Counter()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        library = record.name.partition(".")[0]
+        if library not in _LOUD or record.levelno < logging.ERROR:
+            return True
+        if record.created - self._said_s.get(library, -_LOUD_PERIOD_S) < _LOUD_PERIOD_S:
+            self._kept_back[library] += 1
+            return False
+        self._said_s[library] = record.created
+        if self._kept_back[library]:
+            record.msg = f"{record.getMessage()} kept_back={self._kept_back.pop(library)}"
+            record.args = ()
+        return True
 
 
 class _JsonFormatter(logging.Formatter):
@@ -37,6 +61,7 @@ def configure_logs(debug: bool = False) -> None:
     handler = logging.StreamHandler()
     as_json = os.environ.get("PENSTOCK_LOG_FORMAT") == "json"
     handler.setFormatter(_JsonFormatter() if as_json else _KeyValueFormatter())
+    handler.addFilter(_Sparing())
     logging.basicConfig(level=logging.DEBUG if debug else logging.INFO, handlers=[handler])
     for name in _LOUD:
         logging.getLogger(name).setLevel(logging.DEBUG if debug else logging.ERROR)
