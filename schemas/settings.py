@@ -131,7 +131,7 @@ class TowerSettings(Section):
     """Temperature of the softmax over cosines."""
     id_lr: float = Field(default=0.1, gt=0)
     """Learning rate of id embeddings (row-wise Adagrad)."""
-    feature_lr: float = Field(default=0.02, gt=0)
+    feature_lr: float = Field(default=0.1, gt=0)
     """Learning rate of feature embeddings (row-wise Adagrad)."""
     dense_lr: float = Field(default=3e-4, gt=0)
     """Learning rate of the dense layers (Adam)."""
@@ -143,7 +143,7 @@ class TowerSettings(Section):
     """Earlier positives learned again for each new one."""
     replay_buffer: int = Field(default=8_192, ge=1)
     """Latest positives to replay from."""
-    trend_half_life: float = Field(default=5_000, gt=0)
+    trend_half_life: float = Field(default=5_000.0, gt=0)
     """Positives after which an item's counts of positives and exposures weigh half."""
     positives_weight: float = 0.25
     """Weight of the log of the decayed positives in the score."""

@@ -23,6 +23,18 @@ from streams import EventProducer
 
 _PLAIN_PERIOD_S = 5.0
 
+# The loop learns from what it showed itself, within a minute. Were popularity counted by clicks
+# alone, what is shown most would be clicked most and be shown more. So items are ranked by the log
+# of their click-through rate instead, and set against what the same user passed over rather than
+# against items that nobody was shown.
+_TOWERS = {
+    "positives_weight": 1.0,
+    "exposures_weight": -1.0,
+    "uniform_negatives": 32,
+    "exposure_negatives": 10,
+    "id_lr": 0.02,
+}
+
 
 def demo(
     seconds: Annotated[
@@ -84,6 +96,7 @@ def demo_settings(settings: Settings) -> Settings:
             "trainer": settings.trainer.model_copy(
                 update={"checkpoint_dir": (data_dir / "checkpoints").absolute()}
             ),
+            "towers": settings.towers.model_copy(update=_TOWERS),
             "labelling": settings.labelling.model_copy(
                 update={"window_ms": 5_000, "lateness_ms": 1_000}
             ),

@@ -16,7 +16,7 @@ from ops.pace import Pace
 from schemas.settings import Settings
 from streams import EventProducer
 
-USERS = 200
+USERS = 100
 ITEMS = 1_000
 _PROBE_USERS = 10
 _POPULAR_HALF_LIFE_CLICKS = 1_000

@@ -1,0 +1,95 @@
+"""Puts a learning step's batch together: new positives, replayed ones, negatives."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from schemas.settings import TowerSettings
+from towers.arrays import Floats, Ints, State
+from towers.loss import expected_counts
+from towers.model import Batch, UserInputs
+from towers.observer import Observer
+
+_BEHIND = 8  # batches pending at which replay waits, so that new positives catch up
+
+
+class BatchMaker:
+    """Draws what is random in a step; the same seed and samples give the same batches."""
+
+    def __init__(self, settings: TowerSettings, batch: int) -> None:
+        self._settings = settings
+        self._batch = batch
+        self._random = torch.Generator().manual_seed(settings.seed)
+
+    def next(self, world: Observer) -> tuple[Ints, Batch] | None:
+        """Numbers of the new positives, and the batch, whose first rows they are; or None.
+
+        `replay` earlier positives ride along for each new one.
+        """
+        behind = world.replay.pending > _BEHIND * self._batch
+        new = world.replay.take(self._batch)
+        if not len(new):
+            return None
+        again = 0 if behind else self._settings.replay * len(new)
+        examples = world.replay.examples(
+            np.concatenate([new, self._replayed(world.replay.oldest, int(new[0]), again)])
+        )
+        uniform = self._uniform(world.catalogue.alive)
+        columns = np.concatenate([examples.items, uniform])  # (columns,)
+        counts = expected_counts(
+            world.frequency.frequencies(columns),
+            len(examples.items),
+            len(uniform),
+            int(world.catalogue.alive.sum()),
+        )
+        passed, absent = self._passed(world, examples.user_ids, examples.items)
+        users = UserInputs(examples.latest, examples.actions, examples.features)
+        # A deleted item that nobody ever took could have no count at all; its target needs none.
+        logs = np.log(np.maximum(counts, np.finfo(np.float32).tiny))
+        return new, Batch(users, examples.items, examples.weights, uniform, logs, passed, absent)
+
+    def _replayed(self, oldest: int, end: int, count: int) -> Ints:
+        if not count or oldest >= end:
+            return np.zeros(0, np.int64)
+        return _ints(torch.randint(oldest, end, (count,), generator=self._random))
+
+    def _uniform(self, alive: npt.NDArray[np.bool_]) -> Ints:
+        candidates = np.flatnonzero(alive)
+        count = self._settings.uniform_negatives
+        if not count or not len(candidates):
+            return np.zeros(0, np.int64)
+        return candidates[_ints(torch.randint(len(candidates), (count,), generator=self._random))]
+
+    def _passed(
+        self, world: Observer, user_ids: list[str], targets: Ints
+    ) -> tuple[Ints, npt.NDArray[np.bool_]]:
+        extra = self._settings.exposure_negatives
+        passed = np.zeros((len(user_ids), extra), np.int64)
+        absent = np.ones((len(user_ids), extra), np.bool_)
+        draws: Floats = torch.rand(len(user_ids), extra, generator=self._random).numpy()
+        for row, (user_id, target) in enumerate(zip(user_ids, targets.tolist(), strict=True)):
+            user = world.users[user_id]
+            if not user.negatives:
+                continue
+            items = list(user.negatives.values())
+            for column in range(extra):
+                item = items[int(draws[row, column] * len(items))]
+                passed[row, column] = item
+                # What the user took after all is no negative of theirs.
+                absent[row, column] = item == target or item in user.latest
+        return passed, absent
+
+    def state(self) -> State:
+        """For a checkpoint."""
+        return {"random": self._random.get_state()}
+
+    def load(self, state: State) -> None:
+        """Become what `state` said."""
+        self._random.set_state(state["random"])
+
+
+def _ints(tensor: torch.Tensor) -> Ints:
+    array: Ints = tensor.numpy()
+    return array

@@ -1,0 +1,243 @@
+"""The learner: samples in, user records and item vectors out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from schemas.events import Item
+from schemas.samples import SampleBatch
+from schemas.settings import Settings
+from schemas.vectors import ItemVector, UserRecord, pack_vector
+from towers.arrays import Bags, Floats, Ints, State, grown, join_bags
+from towers.batches import BatchMaker
+from towers.model import TwoTower, UserInputs
+from towers.observer import Observer
+from towers.publisher import Current
+from towers.recall_meter import RecallMeter, ranks
+from towers.trend import TrendCounts
+
+_LOSS_WINDOW = 100  # steps that the running loss looks back on, about
+
+
+class StepReport(NamedTuple):
+    """What one learning step did."""
+
+    loss: float
+    learned: int
+    """New positives; replayed ones are not counted."""
+    ranks: Ints
+    """Rank of each positive that was ranked before it was learned; 0 is the top."""
+
+
+class Learner:
+    """Everything that the trainer knows, without Kafka, Redis or a clock.
+
+    Deterministic: the same calls with the same settings give the same vectors, also across `state`
+    and `load`. Item rows count up from 0 in order of discovery.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings.towers
+        self._model = TwoTower(settings.towers, settings.features)
+        self.world = Observer(settings, self._model)
+        self._batches = BatchMaker(settings.towers, settings.trainer.batch)
+        self._meter = RecallMeter()
+        self._weights = {
+            "positives": settings.towers.positives_weight,
+            "exposures": settings.towers.exposures_weight,
+        }
+        self._vectors: Floats = np.zeros((0, settings.towers.dim), np.float32)
+        self._changed: npt.NDArray[np.bool_] = np.zeros(0, np.bool_)
+        self._loss = math.nan
+        self.step = 0
+
+    def put_items(self, items: Iterable[Item]) -> None:
+        """Take item records over, the last one of an id last; each is recallable at once."""
+        rows = []
+        for item in items:
+            row = self._model.items.put(item.item_id, item.features)
+            if self.world.catalogue.row(item.item_id) is None:
+                self.world.catalogue.discover(item.item_id, row)
+            rows.append(self.world.catalogue.describe(item))
+        self._refresh(np.unique(np.array(rows, np.int64)))
+
+    def delete_items(self, item_ids: Iterable[str]) -> None:
+        """Take items out of recall; unknown ones are ignored."""
+        for item_id in item_ids:
+            row = self.world.catalogue.delete(item_id)
+            if row is not None:
+                self.mark_changed([row])
+
+    def observe(self, batches: Iterable[SampleBatch]) -> list[str]:
+        """Take samples in, and return the users whose record is no longer true.
+
+        Learns nothing: the positives wait for `learn`.
+        """
+        observed = self.world.observe(batches)
+        self._refresh(np.array(observed.discovered, np.int64))
+        self.mark_changed(list(observed.items))
+        return observed.users
+
+    def user_records(self, user_ids: list[str], now_ms: int) -> list[tuple[str, UserRecord]]:
+        """The users' records as of now; a user whom no sample named is left out."""
+        known = [user_id for user_id in user_ids if user_id in self.world.users]
+        vectors = self._model.encode(self._user_inputs(known)).numpy()  # (users, dim)
+        names = self.world.catalogue.ids
+        records = []
+        for user_id, vector in zip(known, vectors, strict=True):
+            user = self.world.users[user_id]
+            record = UserRecord(
+                epoch=self._settings.epoch,
+                step=self.step,
+                vector=pack_vector(vector),
+                scale=1 / self._settings.tau,
+                weights=self._weights,
+                trend_clock=float(self.world.trend.clock),
+                latest=[names[item] for item in reversed(user.latest)],
+                seen=[names[item] for item in reversed(user.seen)],
+                event_ts_ms=user.event_ts_ms,
+                refreshed_ms=now_ms,
+            )
+            records.append((user_id, record))
+        return records
+
+    def learn(self) -> StepReport | None:
+        """One step on the oldest pending positives and replayed ones; None if none is pending."""
+        prepared = self._batches.next(self.world)
+        if prepared is None:
+            return None
+        new, batch = prepared
+        outcome = self._model.learn(batch)
+        found = self._rank(new, outcome.users)  # by the item vectors from before this step
+        self.step += 1
+        share = max(1 / self.step, 1 / _LOSS_WINDOW)
+        past = outcome.loss if math.isnan(self._loss) else self._loss
+        self._loss = past + share * (outcome.loss - past)
+        self._refresh(outcome.touched)
+        return StepReport(outcome.loss, len(new), found)
+
+    @property
+    def pending(self) -> int:
+        """Positives that wait for `learn`."""
+        return self.world.replay.pending
+
+    def refresh(self, rows: Ints) -> None:
+        """Bring `vectors` up to date for items that a step moved only through shared features."""
+        self._vectors[rows] = self._model.items.vectors(rows).numpy()
+
+    @property
+    def vectors(self) -> Floats:
+        """(items, dim): unit vectors, as of each item's last refresh."""
+        return self._vectors[: len(self.world.catalogue)]
+
+    def current(self) -> Current:
+        """All items as they should be published."""
+        catalogue = self.world.catalogue
+        counts = self.world.trend.counts(len(catalogue))
+        return Current(self.vectors, counts, catalogue.versions, catalogue.alive)
+
+    def take_changed(self) -> Ints:
+        """Items that moved, came, changed or went since the last call."""
+        rows = np.flatnonzero(self._changed)
+        self._changed[rows] = False
+        return rows
+
+    def mark_changed(self, rows: Ints | list[int]) -> None:
+        """`take_changed` gives these too."""
+        self._changed = grown(self._changed, len(self.world.catalogue))
+        self._changed[rows] = True
+
+    def item_vector(self, row: int, counts: TrendCounts, now_ms: int) -> ItemVector:
+        """The message that publishes an item, from `vectors` and `counts`."""
+        catalogue = self.world.catalogue
+        return ItemVector(
+            item_id=catalogue.ids[row],
+            epoch=self._settings.epoch,
+            step=self.step,
+            vector=pack_vector(self._vectors[row]),
+            positives=float(counts.positives[row]),
+            exposures=float(counts.exposures[row]),
+            trend_clock=counts.clock,
+            attributes=catalogue.attributes(row),
+            available=catalogue.available(row),
+            event_ts_ms=catalogue.event_ts_ms(row),
+            published_ms=now_ms,
+        )
+
+    def figures(self) -> dict[str, float]:
+        """Counters and gauges by name."""
+        named = ("positives", "signals", "negatives", "duplicates", "late_positives")
+        counted = {name: float(self.world.counts[name]) for name in named}
+        return counted | {
+            "step": float(self.step),
+            "users": float(len(self.world.users)),
+            "items": float(self.world.catalogue.alive.sum()),
+            "pending": float(self.pending),
+            "overrun": float(self.world.replay.overrun),
+            "unusable_features": float(self._model.unusable_features),
+            "loss": self._loss,
+            **self._meter.figures(),
+        }
+
+    def _user_inputs(self, user_ids: list[str]) -> UserInputs:
+        users = [self.world.users[user_id] for user_id in user_ids]
+        latest = np.zeros((len(users), self._settings.history), np.int64)
+        actions = np.zeros((len(users), self._settings.history), np.float32)
+        for index, user in enumerate(users):
+            count = len(user.latest)
+            latest[index, :count] = list(user.latest)[::-1]
+            actions[index, :count] = list(user.latest.values())[::-1]
+        features: Bags = join_bags([(user.rows, user.weights) for user in users])
+        return UserInputs(latest, actions, features)
+
+    def _rank(self, new: Ints, users: Tensor) -> Ints:
+        probes, rows = [], []
+        for row, number in enumerate(new.tolist()):
+            probe = self.world.probes.pop(number, None)
+            if probe is not None:
+                probes.append(probe)
+                rows.append(row)
+        if not probes:
+            return np.zeros(0, np.int64)
+        found = ranks(
+            users[rows],
+            torch.from_numpy(self.vectors),
+            probes,
+            self.world.catalogue.servable,
+            1 / self._settings.tau,
+            self._weights,
+        )
+        self._meter.add(found)
+        return found
+
+    def _refresh(self, rows: Ints) -> None:
+        self._vectors = grown(self._vectors, len(self.world.catalogue))
+        self.refresh(rows)
+        self.mark_changed(rows)
+
+    def state(self) -> State:
+        """For a checkpoint: copies, which no later call changes."""
+        return {
+            "step": self.step,
+            "loss": self._loss,
+            "model": self._model.state(),
+            "world": self.world.state(),
+            "batches": self._batches.state(),
+            "meter": self._meter.state(),
+        }
+
+    def load(self, state: State) -> None:
+        """Become what `state` said; every item counts as changed."""
+        self.step, self._loss = state["step"], state["loss"]
+        self._model.load(state["model"])
+        self.world.load(state["world"])
+        self._batches.load(state["batches"])
+        self._meter.load(state["meter"])
+        self._refresh(np.arange(len(self.world.catalogue)))

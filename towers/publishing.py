@@ -1,0 +1,96 @@
+"""Keeps the index told: from what the publisher finds due to records of `item-vectors`."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+
+from schemas.codec import encode
+from towers.arrays import Ints
+from towers.learner import Learner
+from towers.publisher import Current, Publisher
+
+AT_ONCE = 128
+"""Vectors sent in one turn, at most."""
+BUDGET_MS = 4
+"""A turn begins no further vector after this long, so that a click never waits for the many."""
+
+_RATE_WINDOW_MS = 10_000
+
+
+class Sender(Protocol):
+    """Where vectors go."""
+
+    def send(self, item_id: str, value: bytes | None) -> bool:
+        """Send in the background; None deletes. False when that is not possible now."""
+
+    def undelivered(self) -> list[str]:
+        """Items whose vector did not arrive after all, each said once."""
+
+
+class Publishing:
+    """One learner's items, kept within the publisher's bounds on the other side of a sender."""
+
+    def __init__(
+        self, learner: Learner, publisher: Publisher, sender: Sender, now_ms: Callable[[], int]
+    ) -> None:
+        self._learner = learner
+        self._publisher = publisher
+        self._sender = sender
+        self._now_ms = now_ms
+        self._recent: deque[tuple[int, int]] = deque()  # (when, how many)
+        self.waiting = 0
+        """Items that are due and were not sent in the last turn."""
+
+    def publish(self, scan: bool) -> None:
+        """Send what is due of what changed, and of the next slice of all items if `scan`."""
+        self._take_back_undelivered()
+        changed = self._learner.take_changed()
+        sliced = self._publisher.next_scan(len(self._learner.vectors)) if scan else _NONE
+        self.waiting = 0
+        if not len(changed) and not len(sliced):
+            return
+        self._learner.refresh(sliced)
+        now = self._learner.current()
+        due = self._publisher.due(changed, now)
+        due = np.concatenate([due, np.setdiff1d(self._publisher.due_in_scan(sliced, now), due)])
+        sent = self._send(due[:AT_ONCE], now)
+        self._publisher.mark(sent, now)
+        self._learner.mark_changed(due[len(sent) :])
+        self.waiting = len(due) - len(sent)
+        if len(sent):
+            self._recent.append((self._now_ms(), len(sent)))
+
+    def delete(self, item_ids: set[str]) -> set[str]:
+        """Delete items that the learner does not know; returns those that could not be sent."""
+        return {item_id for item_id in item_ids if not self._sender.send(item_id, None)}
+
+    def per_second(self) -> float:
+        """Vectors sent a second, over the last 10 s."""
+        begin = self._now_ms() - _RATE_WINDOW_MS
+        recent = list(self._recent)  # one step, while another thread appends
+        return sum(count for when, count in recent if when >= begin) * 1_000 / _RATE_WINDOW_MS
+
+    def _send(self, rows: Ints, now: Current) -> Ints:
+        at = self._now_ms()
+        while self._recent and self._recent[0][0] < at - _RATE_WINDOW_MS:
+            self._recent.popleft()
+        for count, row in enumerate(rows.tolist()):
+            message = self._learner.item_vector(row, now.counts, at)
+            value = encode(message) if now.alive[row] else None
+            late = self._now_ms() - at >= BUDGET_MS
+            if late or not self._sender.send(message.item_id, value):
+                return rows[:count]
+        return rows
+
+    def _take_back_undelivered(self) -> None:
+        known = map(self._learner.world.catalogue.row, self._sender.undelivered())
+        rows = np.array([row for row in known if row is not None], np.int64)
+        self._publisher.forget(rows)
+        self._learner.mark_changed(rows)
+
+
+_NONE: Ints = np.zeros(0, np.int64)

@@ -1,0 +1,86 @@
+"""Which samples were learned already, and which clicks were late."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from enum import IntEnum
+from typing import Literal
+
+import numpy as np
+
+from schemas.events import EXPOSURE
+from schemas.samples import EXPOSURE_NEGATIVE, POSITIVE, Sample, sample_id
+from towers.arrays import State, array_of, tensor_of
+
+Verdict = Literal["new", "duplicate", "late_positive", "refused_negative"]
+"""`late_positive`: new, and the negative of its exposure must be taken back.
+`refused_negative`: the positive of its exposure came before, so it is no negative."""
+
+
+class _Mark(IntEnum):
+    DONE = 0
+    NEGATIVE = 1  # an exposure that was learned as a negative
+    CLICKED = 2  # an exposure that was clicked before its negative came
+
+
+class SeenSamples:
+    """The newest `size` statements; each is new once, while it is remembered."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._marks: OrderedDict[int, _Mark] = OrderedDict()  # oldest first
+
+    def judge(self, sample: Sample) -> Verdict:
+        """What to do with the sample, which is remembered from now on."""
+        if sample.kind == EXPOSURE_NEGATIVE:
+            return self._judge_negative(sample.sample_id)
+        if sample.sample_id in self._marks:
+            return "duplicate"
+        self._remember(sample.sample_id, _Mark.DONE)
+        return self._judge_exposure_of(sample) if sample.kind == POSITIVE else "new"
+
+    def __len__(self) -> int:
+        return len(self._marks)
+
+    def _judge_negative(self, identity: int) -> Verdict:
+        mark = self._marks.get(identity)
+        if mark is _Mark.CLICKED:
+            self._marks[identity] = _Mark.DONE
+            return "refused_negative"
+        if mark is not None:
+            return "duplicate"
+        self._remember(identity, _Mark.NEGATIVE)
+        return "new"
+
+    def _judge_exposure_of(self, positive: Sample) -> Verdict:
+        exposure = exposure_id(positive)
+        mark = self._marks.get(exposure)
+        if mark is None:
+            self._remember(exposure, _Mark.CLICKED)
+        elif mark is _Mark.NEGATIVE:
+            self._marks[exposure] = _Mark.DONE
+            return "late_positive"
+        return "new"
+
+    def _remember(self, identity: int, mark: _Mark) -> None:
+        self._marks[identity] = mark
+        while len(self._marks) > self._size:
+            self._marks.popitem(last=False)
+
+    def state(self) -> State:
+        """For a checkpoint."""
+        count = len(self._marks)
+        identities = np.fromiter(self._marks, np.uint64, count).view(np.int64)
+        marks = np.fromiter(self._marks.values(), np.int8, count)
+        return {"identities": tensor_of(identities), "marks": tensor_of(marks)}
+
+    def load(self, state: State) -> None:
+        """Become what `state` said."""
+        identities = array_of(state["identities"]).view(np.uint64).tolist()
+        marks = map(_Mark, array_of(state["marks"]).tolist())
+        self._marks = OrderedDict(zip(identities, marks, strict=True))
+
+
+def exposure_id(sample: Sample) -> int:
+    """Id of the exposure negative of the sample's request and item."""
+    return sample_id(sample.request_id, sample.item_id, EXPOSURE)

@@ -1,0 +1,131 @@
+"""The process `trainer`: samples and items in, user records and item vectors out."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+
+import torch
+
+from schemas.errors import BrokerUnavailable, TopicError
+from schemas.settings import Settings
+from schemas.status import RoleReport
+from schemas.topics import ITEM_VECTORS, ITEMS, NEGATIVES, POSITIVES, topic_name
+from towers.arrays import unpacked
+from towers.checkpoint import CheckpointStore
+from towers.inbox import Inbox, Positions
+from towers.learner import Learner
+from towers.published_log import read_back
+from towers.publisher import Publisher
+from towers.saver import CheckpointSaver
+from towers.session import Core, Links, Session
+from towers.user_writer import UserWriter
+from towers.vector_writer import VectorWriter
+
+log = logging.getLogger(__name__)
+
+_RETRY_S = 0.5
+
+
+def _wall_clock_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class Trainer:
+    """Restores, connects, and works until it is stopped; waits for Kafka and Redis, and never
+    ends because of them.
+    """
+
+    def __init__(self, settings: Settings, now_ms: Callable[[], int] = _wall_clock_ms) -> None:
+        self._settings = settings
+        self._now_ms = now_ms
+        self._stopping = threading.Event()
+        self._store = CheckpointStore(settings)
+        towers = settings.towers
+        self._core = Core(
+            Learner(settings),
+            Publisher(towers.dim, settings.trainer, towers.trend_half_life),
+            UserWriter(settings, now_ms),
+        )
+        self._session: Session | None = None
+        self._reason = "starting"
+
+    def run(self) -> None:
+        """Train until `stop`. Raises CheckpointError when no checkpoint fits the settings."""
+        torch.set_num_threads(1)
+        positions = self._restore()
+        links = self._connect(positions)
+        if links is None:
+            return
+        saver = CheckpointSaver(self._store)
+        session = Session(self._settings, self._core, links, saver, self._now_ms)
+        self._session = session
+        log.info("trainer=running step=%d", self._core.learner.step)
+        while not self._stopping.is_set():
+            session.turn()
+        session.finish()
+        self._core.users.close()
+        log.info("trainer=stopped step=%d", self._core.learner.step)
+
+    def stop(self) -> None:
+        """Finish the turn, write a checkpoint and return from `run`."""
+        self._stopping.set()
+
+    def report(self) -> RoleReport:
+        """Ready once everything that was on the topics at the start has been taken in."""
+        learner, publisher, users = self._core
+        figures = learner.figures() | {
+            "published": float(publisher.published),
+            "drift_max": publisher.drift_max,
+            "redis_errors": float(users.errors),
+            "users_waiting": float(len(users.owed)),
+        }
+        session = self._session
+        if session is None:
+            return RoleReport(False, self._reason, figures)
+        reason = session.reason()
+        return RoleReport(not reason, reason, figures | session.figures())
+
+    def _restore(self) -> Positions:
+        state = self._store.load()
+        if state is None:
+            log.info("checkpoint=none folder=%s action=from_the_beginning", self._store.folder)
+            return {}
+        self._core.learner.load(state["learner"])
+        self._core.publisher.load(state["publisher"])
+        self._core.users.owe(unpacked(state["owed"], list[str]))
+        log.info("checkpoint=restored step=%d", self._core.learner.step)
+        positions: Positions = unpacked(state["positions"], Positions)
+        return positions
+
+    def _connect(self, positions: Positions) -> Links | None:
+        """The connections, however long they take; None when `stop` came first."""
+        while not self._stopping.is_set():
+            try:
+                return self._try_to_connect(positions)
+            except (BrokerUnavailable, TopicError) as error:
+                if str(error) != self._reason:  # once a reason, not once a try
+                    log.warning("kafka=waiting error=%r action=retrying", str(error))
+                self._reason = str(error)
+                self._stopping.wait(_RETRY_S)
+        return None
+
+    def _try_to_connect(self, positions: Positions) -> Links:
+        settings, namespace = self._settings, self._settings.namespace
+        positives, items, negatives, vectors = (
+            topic_name(namespace, topic) for topic in (POSITIVES, ITEMS, NEGATIVES, ITEM_VECTORS)
+        )
+        group = f"{namespace}.trainer"
+        with ExitStack() as undo:
+            learner, publisher, _ = self._core
+            told = read_back(settings, positions.get(vectors, {}), learner, publisher)
+            first = Inbox(settings.kafka, [positives, items], positions, group)
+            undo.callback(first.close)
+            later = Inbox(settings.kafka, [negatives], positions, group)
+            undo.callback(later.close)
+            links = Links(first, later, VectorWriter(settings), told)
+            undo.pop_all()
+        return links

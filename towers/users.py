@@ -1,0 +1,149 @@
+"""What is known of each user: latest items, seen items, features, passed-over items."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from schemas.events import FeatureValue
+from towers.arrays import Doubles, Ints, State, array_of, ints, packed, tensor_of, unpacked
+
+KEPT_NEGATIVES = 32
+"""Latest passed-over exposures of a user to learn from."""
+
+_V = TypeVar("_V")
+
+_NO_ROWS: Ints = np.zeros(0, np.int64)
+_NO_WEIGHTS: Doubles = np.zeros(0)
+
+
+@dataclass(slots=True)
+class User:
+    """One user; items by row number, in order of arrival, oldest first."""
+
+    latest: dict[int, float] = field(default_factory=dict)
+    """Items acted upon, with the action's weight (the larger one of a repeated item)."""
+    seen: dict[int, None] = field(default_factory=dict)
+    """Items acted upon, or shown and passed over."""
+    negatives: dict[int, int] = field(default_factory=dict)
+    """Passed-over items by sample id."""
+    features: dict[str, FeatureValue] = field(default_factory=dict)
+    rows: Ints = field(default_factory=lambda: _NO_ROWS)
+    """Embedding rows of the features."""
+    weights: Doubles = field(default_factory=lambda: _NO_WEIGHTS)
+    """Raw weights of `rows`."""
+    event_ts_ms: int = 0
+    """Event time of the newest sample."""
+
+    def act(self, item: int, weight: float, history: int) -> None:
+        """The user took or looked at the item; the `history` newest items stay."""
+        weight = max(weight, self.latest.pop(item, 0.0))
+        _append_bounded(self.latest, item, weight, history)
+
+    def see(self, item: int, size: int) -> None:
+        """The item is the newest seen; the `size` newest stay."""
+        self.seen.pop(item, None)
+        _append_bounded(self.seen, item, None, size)
+
+    def pass_over(self, identity: int, item: int) -> None:
+        """The item was shown and not taken."""
+        _append_bounded(self.negatives, identity, item, KEPT_NEGATIVES)
+
+    def learn_features(self, context: Mapping[str, FeatureValue], ts_ms: int) -> bool:
+        """Take newer feature values over; true when that changed anything."""
+        newer = ts_ms >= self.event_ts_ms
+        self.event_ts_ms = max(self.event_ts_ms, ts_ms)
+        if not newer or all(self.features.get(name) == value for name, value in context.items()):
+            return False
+        self.features.update(context)
+        return True
+
+
+def _append_bounded(entries: dict[int, _V], key: int, value: _V, size: int) -> None:
+    entries[key] = value
+    while len(entries) > size:
+        del entries[next(iter(entries))]
+
+
+class Users:
+    """All users by id, in order of their first sample."""
+
+    def __init__(self) -> None:
+        self._users: dict[str, User] = {}
+
+    def __len__(self) -> int:
+        return len(self._users)
+
+    def __getitem__(self, user_id: str) -> User:
+        return self._users[user_id]
+
+    def __contains__(self, user_id: str) -> bool:
+        return user_id in self._users
+
+    def of(self, user_id: str) -> User:
+        """The user, known or new."""
+        user = self._users.get(user_id)
+        if user is None:
+            user = self._users[user_id] = User()
+        return user
+
+    def ids(self) -> list[str]:
+        """Every known user."""
+        return list(self._users)
+
+    def state(self) -> State:
+        """For a checkpoint; lists of users lie end to end, beside their lengths."""
+        users = list(self._users.values())
+        flat = {
+            "latest": ints(item for user in users for item in user.latest),
+            "latest_lengths": ints(len(user.latest) for user in users),
+            "actions": np.array([w for user in users for w in user.latest.values()], np.float64),
+            "seen": ints(item for user in users for item in user.seen),
+            "seen_lengths": ints(len(user.seen) for user in users),
+            "negative_items": ints(item for user in users for item in user.negatives.values()),
+            "negative_lengths": ints(len(user.negatives) for user in users),
+            "rows": np.concatenate([_NO_ROWS, *(user.rows for user in users)]),
+            "weights": np.concatenate([_NO_WEIGHTS, *(user.weights for user in users)]),
+            "row_lengths": ints(len(user.rows) for user in users),
+            "event_ts_ms": ints(user.event_ts_ms for user in users),
+        }
+        identities = np.array([one for user in users for one in user.negatives], np.uint64)
+        return {name: tensor_of(array) for name, array in flat.items()} | {
+            "ids": packed(list(self._users)),
+            "features": packed([user.features for user in users]),
+            "negatives": tensor_of(identities.view(np.int64)),
+        }
+
+    def load(self, state: State) -> None:
+        """Become what `state` said."""
+        ids = unpacked(state["ids"], list[str])
+        features = unpacked(state["features"], list[dict[str, FeatureValue]])
+        latest = _parts(array_of(state["latest"]), state["latest_lengths"])
+        actions = _parts(array_of(state["actions"]), state["latest_lengths"])
+        seen = _parts(array_of(state["seen"]), state["seen_lengths"])
+        identities = _parts(array_of(state["negatives"]).view(np.uint64), state["negative_lengths"])
+        passed = _parts(array_of(state["negative_items"]), state["negative_lengths"])
+        rows = _parts(array_of(state["rows"]), state["row_lengths"])
+        weights = _parts(array_of(state["weights"]), state["row_lengths"])
+        times = state["event_ts_ms"].tolist()
+        self._users = {
+            user_id: User(
+                latest=dict(zip(latest[i].tolist(), actions[i].tolist(), strict=True)),
+                seen=dict.fromkeys(seen[i].tolist()),
+                negatives=dict(zip(identities[i].tolist(), passed[i].tolist(), strict=True)),
+                features=features[i],
+                rows=rows[i],
+                weights=weights[i],
+                event_ts_ms=times[i],
+            )
+            for i, user_id in enumerate(ids)
+        }
+
+
+def _parts(array: npt.NDArray[Any], lengths: Tensor) -> list[npt.NDArray[Any]]:
+    return np.split(array, np.cumsum(array_of(lengths))[:-1])
