@@ -73,6 +73,7 @@ class RequestServer:
             topic_name(namespace, RECALL_REQUESTS),
             **self._settings.kafka.client_options(),
             group_id=f"{namespace}.recall",
+            group_instance_id=self._settings.instance,
             auto_offset_reset="latest",
             session_timeout_ms=_SESSION_MS,
             heartbeat_interval_ms=_SESSION_MS // 4,

@@ -96,7 +96,8 @@ class Stack:
         """Start one role and return at once; one that ran before must have ended."""
         command = [sys.executable, "-m", "ops.cli", "run", role]
         log = self.log_dir / f"{role}.log"
-        child = Child(role, command, log, environment(self.settings))
+        settings = self.settings.model_copy(update={"instance": role})
+        child = Child(role, command, log, environment(settings))
         self._roles[role] = child
         return child
 
@@ -183,6 +184,8 @@ def environment(settings: Settings) -> dict[str, str]:
         if not name.startswith("PENSTOCK_") or name in _INHERITED
     }
     variables["PENSTOCK_NAMESPACE"] = settings.namespace
+    if settings.instance is not None:
+        variables["PENSTOCK_INSTANCE"] = settings.instance
     for name in type(settings).model_fields:
         section = getattr(settings, name)
         if isinstance(section, BaseModel):

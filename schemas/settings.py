@@ -219,6 +219,9 @@ class Settings(BaseSettings):
 
     namespace: str = Field(default="penstock", pattern=r"^[A-Za-z0-9_-]{1,64}$")
     """In front of every topic, group and Redis key."""
+    instance: str | None = None
+    """Name of this process in its consumer group, the same at each start and no other's: after a
+    kill it takes its partitions back at once, instead of when its session has ended."""
     kafka: KafkaSettings = KafkaSettings()
     redis: RedisSettings = RedisSettings()
     topics: TopicSettings = TopicSettings()

@@ -52,6 +52,7 @@ def build_app(
         broker_commit_livelock_soft_timeout=_NEVER_S,
         stream_processing_timeout=_NEVER_S,
         consumer_auto_offset_reset="earliest",
+        consumer_group_instance_id=settings.instance,
         stream_buffer_maxsize=4096,
         stream_wait_empty=False,
         producer_acks=-1,

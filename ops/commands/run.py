@@ -18,6 +18,9 @@ RoleName = StrEnum("RoleName", {role.replace("-", "_"): role for role in ROLES})
 
 def run(
     role: Annotated[RoleName, typer.Argument(help="Which role.")],
+    instance: Annotated[
+        str | None, typer.Option(help="Name of this process in its group; see the settings.")
+    ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log at debug level.")] = False,
 ) -> None:
     """Run one role until SIGTERM or Ctrl-C, for production.
@@ -29,9 +32,14 @@ def run(
 
     `penstock run trainer`
 
+    `penstock run label-positives --instance worker-2` : back at once after a kill
+
     `PENSTOCK_KAFKA__BOOTSTRAP_SERVERS=broker:9092 penstock run index`
     """
     configure_logs(debug=verbose)
+    settings = load_settings()
+    if instance is not None:
+        settings = settings.model_copy(update={"instance": instance})
     for known in ROLES:
         if known == role.value:
-            run_role(load_settings(), known)
+            run_role(settings, known)

@@ -8,6 +8,7 @@ import uuid
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import NamedTuple
 
 from index_service import RecallClient
@@ -26,7 +27,6 @@ _TIMEOUT_S = 2.0
 
 class _Asked(NamedTuple):
     user_id: str
-    started_s: float
     reply: Future[RecallReply]
 
 
@@ -79,7 +79,9 @@ class Visits:
             # The simulated users do not tire of an item, so no arm leaves out what was seen.
             request = RecallRequest(user_id=user_id, k=LIST_LENGTH, exclude_seen=False)
             started_s = time.monotonic()
-            self._asked.append(_Asked(user_id, started_s, self._client.submit(request, _TIMEOUT_S)))
+            reply = self._client.submit(request, _TIMEOUT_S)
+            reply.add_done_callback(partial(self._time, started_s))
+            self._asked.append(_Asked(user_id, reply))
         elif arm == "popular":
             self._show(arm, user_id, self._popular.top(LIST_LENGTH))
         else:
@@ -97,11 +99,15 @@ class Visits:
             except RecallError:
                 self.recall_failures += 1
                 continue
-            self.recall_ms.append(1e3 * (time.monotonic() - asked.started_s))
             shown = [item.item_id for item in reply.items]
             self.recalled.update(shown)
             if shown:
                 self._show("recall", asked.user_id, shown)
+
+    def _time(self, started_s: float, reply: Future[RecallReply]) -> None:
+        """Called by the client's thread as the reply comes, not when the visit goes on."""
+        if not reply.cancelled() and reply.exception() is None:
+            self.recall_ms.append(1e3 * (time.monotonic() - started_s))
 
     def _show(self, arm: Arm, user_id: str, item_ids: Sequence[str]) -> None:
         """Show the list, let the user click, and publish both."""

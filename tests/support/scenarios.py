@@ -89,13 +89,13 @@ def bad_requests_name_the_rule_and_the_value(live: Live) -> None:
         ({"user_id": "u", "k": 1_000_000}, "1000000"),
         ({"user_id": "u", "filter": {"colour_of_hope": "green"}}, "colour_of_hope"),
         ({"vector": [1.0, 2.0]}, "2"),
-        ({"vector": [float("nan")] * live.settings.towers.dim}, "nan"),
+        ({"vector": [float("nan")] * live.settings.towers.dim}, "NaN"),
         ({"user_id": "u", "item_ids": ["rule-x-0"]}, ""),
         ({}, ""),
     ):
         with pytest.raises(RecallRefused, match=";") as refused:
             live.client.recall(**request, timeout_s=5)
-        assert value in str(refused.value)
+        assert value in str(refused.value), str(refused.value)
 
 
 def bad_events_become_dead_letters_and_the_stream_goes_on(live: Live) -> None:
