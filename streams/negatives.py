@@ -84,12 +84,17 @@ class NegativesJoin(Generic[Token]):
         """Take the events of one record, which `token` stands for."""
         step = Step[Token](0, [], [])
         held = 0
+        # Positives first: an exposure that comes too late to wait must find its click if that
+        # stands behind it in the same record.
+        exposures = []
         for event in events:
             self._newest_ms = max(event.ts_ms, self._newest_ms or 0)
             if event.action == EXPOSURE:
-                held += self._expose(event, token, step)
+                exposures.append(event)
             elif event.action in self._rules.positives:
                 held += self._act(event, token, step)
+        for event in exposures:
+            held += self._expose(event, token, step)
         self._last_arrival_ms = self._now_ms()
         self._advance(idle_ms=0)
         self._expire(step)

@@ -97,6 +97,14 @@ def test_an_exposure_after_its_window_is_settled_at_once_and_counted() -> None:
     assert (join.late, join.pending) == (1, 0)
 
 
+def test_a_late_exposure_finds_the_click_behind_it_in_its_record() -> None:
+    join = NegativesJoin[int](RULES, Clock())
+    join.add([event("view", "x", "x", T0 + 10 * WINDOW_MS)], 0)
+    step = join.add([event("exposure", "r", "a", T0), event("click", "r", "a", T0)], 1)
+    assert step.negatives == []
+    assert step.held == len(step.released) == 1
+
+
 def test_a_gap_of_years_expires_everything_in_one_call() -> None:
     join = NegativesJoin[int](RULES, Clock())
     join.add([event("exposure", f"r{n}", "a", n) for n in range(5_000)], 0)
