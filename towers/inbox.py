@@ -74,10 +74,13 @@ class Inbox:
             self.close()
             raise
         self.positions: Positions = {topic: {} for topic in topics}
+        self.rewound = False
+        """A position lay outside what the broker has, so the broker lost or dropped records."""
         self._consumer.assign(self._parts)
         for part in self._parts:
             saved = positions.get(part.topic, {}).get(part.partition)
             start = _start(part, saved, begins[part], self._ends[part])
+            self.rewound |= saved not in (None, start)
             self.positions[part.topic][part.partition] = start
             self._consumer.seek(part, start)
 
@@ -126,15 +129,20 @@ class Inbox:
         except KafkaError as error:
             raise BrokerUnavailable(str(error)) from error
 
-    def commit(self, positions: Positions) -> None:
-        """Tell the group's offsets to whoever watches its lag; returns at once."""
-        self._consumer.commit_async(
-            {
-                TopicPartition(topic, partition): OffsetAndMetadata(offset, "", -1)
-                for topic, offsets in positions.items()
-                for partition, offset in offsets.items()
-            }
-        )
+    def commit(self, positions: Positions, wait: bool) -> None:
+        """Tell the group's offsets to whoever watches its lag; returns at once unless `wait`."""
+        offsets = {
+            TopicPartition(topic, partition): OffsetAndMetadata(offset, "", -1)
+            for topic, parts in positions.items()
+            for partition, offset in parts.items()
+        }
+        if not wait:
+            self._consumer.commit_async(offsets)
+            return
+        try:
+            self._consumer.commit(offsets, timeout_ms=_PROBE_MS)
+        except KafkaError as error:
+            log.warning("commit=failed error=%r action=none", str(error))
 
     def close(self) -> None:
         """Disconnect."""

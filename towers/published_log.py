@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import NamedTuple
 
+import numpy as np
+
 from schemas.codec import Decoder, content_type
 from schemas.errors import DecodeError, TopicError
 from schemas.settings import Settings
@@ -30,16 +32,23 @@ class ReadBack(NamedTuple):
 
 
 def read_back(
-    settings: Settings, positions: dict[int, int], learner: Learner, publisher: Publisher
+    settings: Settings,
+    positions: dict[int, int],
+    learner: Learner,
+    publisher: Publisher,
+    afresh: bool = False,
 ) -> ReadBack:
-    """Bring the publisher up to the end of `item-vectors`, from what a checkpoint knew of it.
+    """Bring the publisher up to the end of `item-vectors`, from what was known of it.
+
+    `afresh`, or should the broker have lost records since, what was known is forgotten, and all
+    that is published is learned from the beginning.
 
     Raises TopicError when the topic is missing or has another number of partitions than there
     are shards, and BrokerUnavailable.
     """
     topic = topic_name(settings.namespace, ITEM_VECTORS)
     decoder = Decoder[ItemVector](ItemVector)
-    inbox = Inbox(settings.kafka, [topic], {topic: positions})
+    inbox = Inbox(settings.kafka, [topic], {} if afresh else {topic: positions})
     strangers: set[str] = set()
     records = 0
     try:
@@ -50,6 +59,9 @@ def read_back(
                 "topic anew"
             )
             raise TopicError(msg)
+        if afresh or inbox.rewound:
+            publisher.forget_all()
+            learner.mark_changed(np.arange(len(learner.vectors)))
         while inbox.missing_at_start():
             for record in inbox.poll(_POLL_MS, _POLL_RECORDS):
                 records += 1

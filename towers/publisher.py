@@ -106,7 +106,12 @@ class Publisher:
 
     def forget(self, rows: Ints) -> None:
         """Nobody knows what of the rows is published: they are due."""
+        self._reserve(int(rows.max(initial=-1)) + 1)
         self._versions[rows] = OTHERWISE
+
+    def forget_all(self) -> None:
+        """Nothing is known to be published any more."""
+        self._versions[:] = _UNPUBLISHED
 
     def _due(self, rows: Ints, now: Current, drift: Doubles, eps: float) -> Ints:
         versions = self._versions[rows]

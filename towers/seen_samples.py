@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from enum import IntEnum
 from typing import Literal
 
 import numpy as np
@@ -17,10 +16,10 @@ Verdict = Literal["new", "duplicate", "late_positive", "refused_negative"]
 `refused_negative`: the positive of its exposure came before, so it is no negative."""
 
 
-class _Mark(IntEnum):
-    DONE = 0
-    NEGATIVE = 1  # an exposure that was learned as a negative
-    CLICKED = 2  # an exposure that was clicked before its negative came
+# What is remembered of a statement; plain numbers, since a checkpoint copies them between clicks.
+_DONE = 0
+_NEGATIVE = 1  # an exposure that was learned as a negative
+_CLICKED = 2  # an exposure that was clicked before its negative came
 
 
 class SeenSamples:
@@ -28,7 +27,7 @@ class SeenSamples:
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._marks: OrderedDict[int, _Mark] = OrderedDict()  # oldest first
+        self._marks: OrderedDict[int, int] = OrderedDict()  # oldest first
 
     def judge(self, sample: Sample) -> Verdict:
         """What to do with the sample, which is remembered from now on."""
@@ -36,7 +35,7 @@ class SeenSamples:
             return self._judge_negative(sample.sample_id)
         if sample.sample_id in self._marks:
             return "duplicate"
-        self._remember(sample.sample_id, _Mark.DONE)
+        self._remember(sample.sample_id, _DONE)
         return self._judge_exposure_of(sample) if sample.kind == POSITIVE else "new"
 
     def __len__(self) -> int:
@@ -44,25 +43,25 @@ class SeenSamples:
 
     def _judge_negative(self, identity: int) -> Verdict:
         mark = self._marks.get(identity)
-        if mark is _Mark.CLICKED:
-            self._marks[identity] = _Mark.DONE
+        if mark == _CLICKED:
+            self._marks[identity] = _DONE
             return "refused_negative"
         if mark is not None:
             return "duplicate"
-        self._remember(identity, _Mark.NEGATIVE)
+        self._remember(identity, _NEGATIVE)
         return "new"
 
     def _judge_exposure_of(self, positive: Sample) -> Verdict:
         exposure = exposure_id(positive)
         mark = self._marks.get(exposure)
         if mark is None:
-            self._remember(exposure, _Mark.CLICKED)
-        elif mark is _Mark.NEGATIVE:
-            self._marks[exposure] = _Mark.DONE
+            self._remember(exposure, _CLICKED)
+        elif mark == _NEGATIVE:
+            self._marks[exposure] = _DONE
             return "late_positive"
         return "new"
 
-    def _remember(self, identity: int, mark: _Mark) -> None:
+    def _remember(self, identity: int, mark: int) -> None:
         self._marks[identity] = mark
         while len(self._marks) > self._size:
             self._marks.popitem(last=False)
@@ -77,7 +76,7 @@ class SeenSamples:
     def load(self, state: State) -> None:
         """Become what `state` said."""
         identities = array_of(state["identities"]).view(np.uint64).tolist()
-        marks = map(_Mark, array_of(state["marks"]).tolist())
+        marks = array_of(state["marks"]).tolist()
         self._marks = OrderedDict(zip(identities, marks, strict=True))
 
 

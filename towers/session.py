@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from schemas.errors import BrokerUnavailable
+from schemas.errors import BrokerUnavailable, TopicError
 from schemas.settings import Settings
 from schemas.topics import ITEM_VECTORS, ITEMS, NEGATIVES, POSITIVES, topic_name
 from towers.arrays import State, packed
@@ -15,7 +15,7 @@ from towers.inbox import Inbox, Incoming, Positions
 from towers.intake import Intake
 from towers.latency import LatencyWindow
 from towers.learner import Learner
-from towers.published_log import ReadBack
+from towers.published_log import ReadBack, read_back
 from towers.publisher import Publisher
 from towers.publishing import Publishing
 from towers.saver import CheckpointSaver
@@ -24,7 +24,8 @@ from towers.vector_writer import VectorWriter
 
 log = logging.getLogger(__name__)
 
-_IDLE_MS = 20  # an idle turn waits so long for a positive: the least pause between negatives
+_IDLE_MS = 20  # an idle turn waits so long for a positive
+_LATER_PAUSE_S = 0.05  # to find no negatives costs as much as to learn a click: not every turn
 _POLL_RECORDS = 64
 _OUTAGE_WAIT_S = 0.2
 _PROBE_S = 5.0  # silence after which the broker is asked whether it is there
@@ -75,7 +76,12 @@ class Session:
         self._latency = LatencyWindow()
         self._acted: set[str] = set()  # users whose action has not reached Redis yet
         self._strangers = set(links.read_back.strangers)
+        self._told = links.read_back.positions
         self._kafka_down = False
+        self._next_later_s = 0.0
+        self._finishing = False
+        self._unsure = False  # of what is published, since an outage
+        self._settings = settings
         self._heard_s = self._saved_s = self._next_save_s = time.monotonic()
         self.caught_up = False
         """All that was on the topics at the start has been taken in."""
@@ -90,14 +96,15 @@ class Session:
         self._refresh_users()
         stepped = core.learner.learn() is not None
         self._publishing.publish(scan=stepped)
-        if not core.learner.pending and not self._links.first.waiting(self._positives):
-            # One record: it may hold thousands of samples.
-            core.users.owe(self._intake.take(self._poll(self._links.later, 0, records=1)))
+        self._take_negatives()
         self._note_progress()
+        if self._unsure or self._links.vectors.lost:
+            self._read_back()
         self._save_when_due()
 
     def finish(self) -> None:
         """Leave everything as a restart wants it: users written, vectors sent, checkpoint."""
+        self._finishing = True
         self._refresh_users()
         self._saver.settle(wait=True)
         self._start_saving()
@@ -143,9 +150,20 @@ class Session:
         if found or self._kafka_down or silent_s > _PROBE_S:
             self._heard_s = time.monotonic()
         if self._kafka_down:
-            self._kafka_down = False
+            self._kafka_down, self._unsure = False, True
             log.info("kafka=back")
         return found
+
+    def _take_negatives(self) -> None:
+        if self._core.learner.pending or self._links.first.waiting(self._positives):
+            return
+        if time.monotonic() < self._next_later_s:
+            return
+        # One record: it may hold thousands of samples.
+        found = self._poll(self._links.later, 0, records=1)
+        self._core.users.owe(self._intake.take(found))
+        if not found:
+            self._next_later_s = time.monotonic() + _LATER_PAUSE_S
 
     def _refresh_users(self) -> None:
         written = self._core.users.write(self._core.learner.user_records)
@@ -163,6 +181,24 @@ class Session:
             rows = self._core.learner.world.catalogue
             unknown = {one for one in self._strangers if rows.row(one) is None}
             self._strangers = self._publishing.delete(unknown)
+
+    def _read_back(self) -> None:
+        """After an outage: a broker may have lost vectors that it had acknowledged."""
+        if not self._links.vectors.flush(_FLUSH_S):
+            return
+        learner, publisher, _ = self._core
+        lost, self._links.vectors.lost = self._links.vectors.lost, False
+        try:
+            told = read_back(self._settings, self._ends(), learner, publisher, afresh=lost)
+        except (BrokerUnavailable, TopicError) as error:
+            log.warning("item_vectors=unread error=%r action=retrying", str(error))
+            self._links.vectors.lost = lost
+            return
+        self._told, self._unsure = told.positions, False
+        self._links.vectors.begin(told.positions)
+
+    def _ends(self) -> dict[int, int]:
+        return self._told | self._links.vectors.positions()
 
     def _positions(self) -> Positions:
         return {**self._links.first.positions, **self._links.later.positions}
@@ -186,13 +222,13 @@ class Session:
     def _note_saved(self, positions: Positions) -> None:
         self._saved_s = time.monotonic()
         for inbox in (self._links.first, self._links.later):
-            inbox.commit({topic: positions[topic] for topic in inbox.positions})
+            own = {topic: positions[topic] for topic in inbox.positions}
+            inbox.commit(own, wait=self._finishing)
 
     def _state(self, positions: Positions) -> State:
-        ends = self._links.read_back.positions | self._links.vectors.positions()
         return {
             "learner": self._core.learner.state(),
             "publisher": self._core.publisher.state(),
             "owed": packed(self._core.users.owed),
-            "positions": packed({**positions, self._vectors: ends}),
+            "positions": packed({**positions, self._vectors: self._ends()}),
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -22,12 +23,13 @@ from towers.published_log import read_back
 from towers.publisher import Publisher
 from towers.saver import CheckpointSaver
 from towers.session import Core, Links, Session
-from towers.user_writer import UserWriter
+from towers.user_writer import UserWriter, connect_redis
 from towers.vector_writer import VectorWriter
 
 log = logging.getLogger(__name__)
 
 _RETRY_S = 0.5
+_SWITCH_S = 0.0005
 
 
 def _wall_clock_ms() -> int:
@@ -48,7 +50,7 @@ class Trainer:
         self._core = Core(
             Learner(settings),
             Publisher(towers.dim, settings.trainer, towers.trend_half_life),
-            UserWriter(settings, now_ms),
+            UserWriter(settings, connect_redis(settings.redis), now_ms),
         )
         self._session: Session | None = None
         self._reason = "starting"
@@ -56,6 +58,8 @@ class Trainer:
     def run(self) -> None:
         """Train until `stop`. Raises CheckpointError when no checkpoint fits the settings."""
         torch.set_num_threads(1)
+        # The threads of the Kafka clients would else keep a click waiting 5 ms at a time.
+        sys.setswitchinterval(_SWITCH_S)
         positions = self._restore()
         links = self._connect(positions)
         if links is None:

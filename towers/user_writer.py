@@ -10,7 +10,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from schemas.codec import encode
-from schemas.settings import Settings
+from schemas.settings import RedisSettings, Settings
 from schemas.vectors import UserRecord, user_key
 
 log = logging.getLogger(__name__)
@@ -23,20 +23,25 @@ _AT_ONCE = 512
 Records = list[tuple[str, UserRecord]]
 
 
+def connect_redis(settings: RedisSettings) -> redis.Redis:
+    """A client that connects when it is used, and gives up soon: the writer tries again."""
+    return redis.Redis.from_url(
+        settings.url.get_secret_value(),
+        socket_timeout=_TIMEOUT_S,
+        socket_connect_timeout=_TIMEOUT_S,
+        retry=Retry(NoBackoff(), 0),
+    )
+
+
 class UserWriter:
     """One pipeline per call. While Redis fails, users wait here and their records are made anew
     when it answers again, so that none is lost and none is stale.
     """
 
-    def __init__(self, settings: Settings, now_ms: Callable[[], int]) -> None:
+    def __init__(self, settings: Settings, client: redis.Redis, now_ms: Callable[[], int]) -> None:
         self._settings = settings
+        self._client = client
         self._now_ms = now_ms
-        self._client = redis.Redis.from_url(
-            settings.redis.url.get_secret_value(),
-            socket_timeout=_TIMEOUT_S,
-            socket_connect_timeout=_TIMEOUT_S,
-            retry=Retry(NoBackoff(), 0),
-        )
         self._owed: dict[str, None] = {}
         self._wait_ms = 0
         self._not_before_ms = 0

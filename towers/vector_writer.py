@@ -31,6 +31,8 @@ class VectorWriter:
         self._options = settings.kafka.client_options()
         self._undelivered: deque[str] = deque()
         self._ends: dict[int, int] = {}
+        self.lost = False
+        """The broker gave an offset again: it lost vectors that it had acknowledged."""
         self._producer: Any = self._connect()
 
     def send(self, item_id: str, value: bytes | None) -> bool:
@@ -70,6 +72,10 @@ class VectorWriter:
             return False
         return not self._undelivered
 
+    def begin(self, positions: dict[int, int]) -> None:
+        """The topic is known to end there."""
+        self._ends = dict(positions)
+
     def positions(self) -> dict[int, int]:
         """Offset after the last vector sent from here, by partition."""
         return dict(self._ends)
@@ -100,7 +106,10 @@ class VectorWriter:
 
     def _arrived(self, metadata: Any) -> None:
         partition, offset = metadata.partition, metadata.offset
-        self._ends[partition] = max(self._ends.get(partition, 0), offset + 1)
+        known = self._ends.get(partition, 0)
+        # The order of sends is kept, so offsets only grow, unless the broker lost some.
+        self.lost |= offset < known
+        self._ends[partition] = offset + 1
 
     def _failed(self, item_id: str, error: Exception) -> None:
         self._undelivered.append(item_id)

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import numpy as np
+
+from schemas.settings import Settings, TowerSettings, TrainerSettings
+from tests.unit.towers.samples import batch, sample
+from towers.model import TwoTower
+from towers.observer import Observer
+from towers.replay import Examples
+
+
+def observer(seen_items: int = 500) -> Observer:
+    settings = Settings(
+        towers=TowerSettings(dim=4, history=3), trainer=TrainerSettings(seen_items=seen_items)
+    )
+    return Observer(settings, TwoTower(settings.towers, settings.features))
+
+
+def names(world: Observer, examples: Examples, row: int) -> list[str]:
+    ids = world.catalogue.ids
+    present = examples.actions[row] > 0
+    return [ids[item] for item in examples.latest[row][present]]
+
+
+def all_examples(world: Observer) -> Examples:
+    return world.replay.examples(np.arange(world.replay.appended))
+
+
+def test_a_positive_remembers_the_history_from_before_it_without_itself() -> None:
+    world = observer()
+    world.observe(
+        [
+            batch(
+                sample("u", "a", "1"),
+                sample("u", "b", "2", "signal", weight=0.5),
+                sample("u", "c", "3"),
+                sample("v", "a", "4"),
+                sample("u", "a", "5", action="like"),
+                sample("u", "d", "6"),
+            )
+        ]
+    )
+    examples = all_examples(world)
+    histories = [names(world, examples, row) for row in range(5)]
+    assert histories == [[], ["b", "a"], [], ["c", "b"], ["a", "c", "b"]]
+    assert examples.actions[4].tolist() == [1.0, 1.0, 0.5]
+    assert [examples.user_ids[row] for row in range(5)] == ["u", "u", "v", "u", "u"]
+    assert world.users["u"].latest == {2: 1.0, 0: 1.0, 3: 1.0}
+    assert list(world.users["u"].seen) == [1, 2, 0, 3]
+
+
+def test_a_repeated_sample_changes_nothing() -> None:
+    world = observer()
+    one = batch(sample("u", "a", "1"), sample("u", "b", "1", "exposure_negative"))
+    assert world.observe([one]).users == ["u"]
+    again = world.observe([one, one])
+    assert (again.users, again.items) == ([], set())
+    assert world.counts["duplicates"] == 4
+    assert world.trend.counts(2).positives.tolist() == [1.0, 0.0]
+    assert world.replay.appended == 1
+
+
+def test_exposures_are_counted_once_per_source_offset() -> None:
+    world = observer()
+    for partition, offset in [(0, 5), (0, 5), (1, 5), (0, 4), (0, 6)]:
+        world.observe([batch(offset=offset, partition=partition, exposures={"a": 2})])
+    assert world.trend.counts(1).exposures.tolist() == [6.0]
+
+
+def test_a_late_click_takes_its_negative_back() -> None:
+    world = observer()
+    world.observe([batch(sample("u", "a", "1", "exposure_negative"))])
+    world.observe([batch(sample("u", "b", "1", "exposure_negative"))])
+    assert len(world.users["u"].negatives) == 2
+    world.observe([batch(sample("u", "a", "1"))])
+    assert list(world.users["u"].negatives.values()) == [world.catalogue.row("b")]
+    assert (world.counts["late_positives"], world.counts["positives"]) == (1, 1)
+
+
+def test_a_negative_that_comes_after_its_click_is_refused() -> None:
+    world = observer()
+    world.observe([batch(sample("u", "a", "1"))])
+    observed = world.observe([batch(sample("u", "a", "1", "exposure_negative"))])
+    assert observed.users == []
+    assert not world.users["u"].negatives
+    assert world.counts["negatives"] == 0
+    assert world.counts["late_positives"] == 1
+
+
+def test_the_order_of_a_negative_and_its_click_makes_no_difference_to_what_is_seen() -> None:
+    click, negative = sample("u", "a", "1"), sample("u", "a", "1", "exposure_negative")
+    for order in ([click, negative], [negative, click]):
+        world = observer()
+        world.observe([batch(*order)])
+        assert list(world.users["u"].seen) == [0]
+        assert world.users["u"].negatives == {}
+        assert world.replay.appended == 1
+
+
+def test_context_of_the_moment_goes_with_the_positive() -> None:
+    world = observer()
+    world.observe(
+        [
+            batch(
+                sample("u", "a", "1", ts_ms=1, context={"city": "Rome"}),
+                sample("u", "b", "2", ts_ms=2, context={"city": "Oslo", "age": "30"}),
+            )
+        ]
+    )
+    assert all_examples(world).features.lengths.tolist() == [1, 2]
+    assert world.users["u"].features == {"city": "Oslo", "age": "30"}
+
+
+def test_a_probe_knows_only_what_came_before() -> None:
+    world = observer()
+    world.observe([batch(sample("u", "a", "1"), sample("v", "b", "2"))])
+    world.probes.clear()
+    world.observe([batch(sample("u", "b", "3"), sample("u", "c", "4"))])
+    known, new = world.probes[2], world.probes[3]
+    assert known.excluded.tolist() == [world.catalogue.row("a")]
+    assert len(known.counts.positives) == 2
+    np.testing.assert_allclose(known.counts.positives, [1, 1], rtol=1e-3)
+    assert new.item == world.catalogue.row("c")  # beyond the counts: it can't be recalled
+    assert sorted(new.excluded.tolist()) == [0, 1]
+
+
+def test_what_is_seen_is_bounded() -> None:
+    world = observer(seen_items=2)
+    world.observe([batch(*(sample("u", item, item) for item in "abc"))])
+    assert list(world.users["u"].seen) == [1, 2]

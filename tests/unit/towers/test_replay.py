@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from towers.arrays import split_bags
+from towers.replay import Example, ReplayBuffer
+
+
+def example(number: int) -> Example:
+    count = number % 3
+    return Example(
+        user_id=f"u{number}",
+        item=number,
+        weight=number + 0.5,
+        latest=list(range(number, number + count)),
+        actions=[1.0] * count,
+        rows=np.arange(number % 2),
+        raw=np.ones(number % 2),
+    )
+
+
+def assert_holds(buffer: ReplayBuffer, numbers: range) -> None:
+    found = buffer.examples(np.array(numbers))
+    expected = [example(number) for number in numbers]
+    assert found.user_ids == [one.user_id for one in expected]
+    assert found.items.tolist() == [one.item for one in expected]
+    assert found.weights.tolist() == [one.weight for one in expected]
+    for row, one in enumerate(expected):
+        count = len(one.latest)
+        assert found.latest[row, :count].tolist() == one.latest
+        assert found.actions[row].tolist() == [1.0] * count + [0.0] * (4 - count)
+    bags = split_bags(found.features)
+    assert [rows.tolist() for rows, _ in bags] == [one.rows.tolist() for one in expected]
+
+
+def test_keeps_the_newest_and_takes_the_oldest_pending_first() -> None:
+    buffer = ReplayBuffer(size=5, history=4)
+    taken: list[int] = []
+    for number in range(12):
+        assert buffer.append(example(number)) == number
+        if number % 3 == 2:
+            taken += buffer.take(2).tolist()
+        assert_holds(buffer, range(buffer.oldest, buffer.appended))
+    assert taken == [0, 1, 2, 3, 4, 5, 7, 8]  # the sixth was overwritten while it waited
+    assert buffer.overrun == 1
+    assert buffer.pending == 3
+
+
+@pytest.mark.parametrize("size", [3, 5, 9])
+def test_comes_back_in_a_buffer_of_any_size(size: int) -> None:
+    buffer = ReplayBuffer(size=5, history=4)
+    for number in range(8):
+        buffer.append(example(number))
+        if number < 4:
+            buffer.take(1)
+    again = ReplayBuffer(size, history=4)
+    again.load(buffer.state())
+    kept = min(size, 5)
+    assert_holds(again, range(8 - kept, 8))
+    assert again.pending == min(kept, buffer.pending)
+    for number in range(8, 12):
+        again.append(example(number))
+    assert_holds(again, range(max(12 - size, 8), 12))

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import redis
+
+from schemas.codec import Decoder
+from schemas.settings import Settings
+from schemas.vectors import UserRecord, user_key
+from towers.user_writer import Records, UserWriter
+
+
+class FakeRedis(redis.Redis):
+    """What the writer uses of Redis: a pipeline of SETs, which fails while `down`."""
+
+    def __init__(self) -> None:
+        self.down = False
+        self.values: dict[str, tuple[bytes, int]] = {}
+        self._queued: list[tuple[str, bytes, int]] = []
+
+    @contextmanager
+    def pipeline(self, transaction: bool) -> Iterator[FakeRedis]:  # type: ignore[override]
+        self._queued = []
+        yield self
+
+    def set(self, name: str, value: bytes, ex: int) -> None:  # type: ignore[override]
+        self._queued.append((name, value, ex))
+
+    def execute(self) -> None:
+        if self.down:
+            msg = "connection refused"
+            raise redis.ConnectionError(msg)
+        for name, value, ex in self._queued:
+            self.values[name] = (value, ex)
+
+    def __del__(self) -> None:
+        """Nothing to close."""
+
+
+class Rig:
+    def __init__(self) -> None:
+        self.now_ms = 1_000
+        self.step = 0
+        self.redis = FakeRedis()
+        self.settings = Settings()
+        self.writer = UserWriter(self.settings, self.redis, lambda: self.now_ms)
+
+    def make(self, user_ids: list[str], now_ms: int) -> Records:
+        record = UserRecord(1, self.step, b"", 5.0, {}, 0.0, refreshed_ms=now_ms)
+        return [(user_id, record) for user_id in user_ids]
+
+    def write(self) -> list[str]:
+        return [user_id for user_id, _ in self.writer.write(self.make)]
+
+    def stored(self, user_id: str) -> UserRecord:
+        value, ttl_s = self.redis.values[user_key("penstock", 1, user_id)]
+        assert ttl_s == self.settings.redis.user_ttl_s
+        return Decoder[UserRecord](UserRecord).decode(value)
+
+
+def test_writes_each_user_once() -> None:
+    rig = Rig()
+    rig.writer.owe(["a", "b", "a"])
+    assert rig.write() == ["a", "b"]
+    assert rig.stored("a").refreshed_ms == 1_000
+    assert not rig.writer.ready
+    assert rig.write() == []
+
+
+def test_an_outage_loses_nobody_and_nothing_is_stale(caplog: pytest.LogCaptureFixture) -> None:
+    rig = Rig()
+    rig.redis.down = True
+    rig.writer.owe(["a"])
+    with caplog.at_level(logging.INFO):
+        tries = 0
+        for _ in range(600):  # a minute
+            rig.now_ms += 100
+            tries += rig.writer.ready
+            assert rig.write() == []
+        assert rig.writer.failing
+        assert rig.writer.errors == tries
+        assert 10 < tries < 25  # it waits longer each time, up to 5 s
+        rig.writer.owe(["b"])
+        rig.redis.down, rig.step = False, 7
+        rig.now_ms += 5_000
+        assert rig.write() == ["a", "b"]
+    assert rig.stored("a").step == 7
+    assert not rig.writer.failing and rig.writer.owed == []
+    assert [record.message.split()[0] for record in caplog.records] == [
+        "redis=failing",
+        "redis=back",
+    ]
+
+
+def test_many_users_are_written_in_parts() -> None:
+    rig = Rig()
+    rig.writer.owe(f"u{number}" for number in range(1_000))
+    written = [len(rig.write()) for _ in range(3)]
+    assert written == [512, 488, 0]
+    assert len(rig.redis.values) == 1_000
