@@ -40,7 +40,7 @@ class Child:
                 stderr=subprocess.STDOUT,
                 env=self._env,
                 start_new_session=True,
-                preexec_fn=_die_with_parent(),
+                preexec_fn=die_with_parent(),
             )
 
     @property
@@ -90,8 +90,11 @@ def stop_children(children: Sequence[Child], grace_s: float) -> None:
         child.wait(deadline)
 
 
-def _die_with_parent() -> Callable[[], None] | None:
-    """What a child runs before it starts its program; None where the kernel can't do this."""
+def die_with_parent() -> Callable[[], None] | None:
+    """What a child runs before its program, so that SIGTERM ends it with its parent.
+
+    Its parent is the thread that starts it. None where the kernel can't do this.
+    """
     if sys.platform != "linux":
         return None
     libc = ctypes.CDLL(None, use_errno=True)

@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 
 from schemas.status import ROLES
+from schemas.topics import NEGATIVES
 from tests.support.command import penstock
 from tests.support.live import Live
+from tests.support.polling import eventually
 from tests.support.scenarios import catalogue
 
 EVENTS_CSV = """\
@@ -106,6 +108,9 @@ def test_replay_of_a_csv_and_tail(live: Live, tmp_path: Path) -> None:
 
 
 def test_every_topic_can_be_told(live: Live) -> None:
+    live.put_items(catalogue("told", ("x",), 2))
+    live.visit("told-u", ["told-x-0", "told-x-1"], ["told-x-0"])
+    eventually(lambda: live.samples(NEGATIVES), bool, "a negative")
     for topic in ("positives", "negatives", "items", "item-vectors", "recall.replies"):
         done = penstock("tail", topic, "-b", "--no-follow", "-n", "3", settings=live.settings)
         lines = [json.loads(line) for line in done.stdout.splitlines()]
