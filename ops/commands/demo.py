@@ -51,7 +51,7 @@ def demo(
 
     Starts a stack of its own on this machine with fresh data under `.penstock/demo`, and ends all
     of it. Users with hidden tastes visit a catalogue to which new items keep coming; 70 % of them
-    get recall, 15 % the most clicked items, 15 % random ones.
+    get recall, 15 % what is most popular, 15 % random items.
 
     **Examples**
 

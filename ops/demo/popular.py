@@ -1,37 +1,45 @@
-"""The list that the control group gets: what is clicked most, lately."""
+"""The list that the control group gets: what is liked most by everybody."""
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Container
+from collections import Counter
+from collections.abc import Sequence
 
-_RESCALE_AT = 2.0**500
+_PRIOR_EXPOSURES = 100.0
 
 
 class Popular:
-    """Clicks per item, decayed: a click weighs half once `half_life_clicks` more have come.
+    """Items by click-through rate, each drawn to the mean rate as if shown 100 times more at it.
 
-    Forward decay (Cormode et al., ICDE 2009): a new click weighs more instead of all old ones less.
+    By rate and not by clicks: most of what is shown comes from recall, and by clicks alone the
+    control group would get what recall shows most, which is weaker.
     """
 
-    def __init__(self, half_life_clicks: float = 5_000) -> None:
-        self._growth = 2.0 ** (1 / half_life_clicks)
-        self._weight = 1.0  # of the newest click
-        self._counts: dict[str, float] = {}
+    def __init__(self) -> None:
+        self._exposures: Counter[str] = Counter()
+        self._clicks: Counter[str] = Counter()
 
-    def add(self, item_id: str) -> None:
-        """Count one click."""
-        self._weight *= self._growth
-        self._counts[item_id] = self._counts.get(item_id, 0.0) + self._weight
-        if self._weight > _RESCALE_AT:
-            self._counts = {item: count / self._weight for item, count in self._counts.items()}
-            self._weight = 1.0
+    def add(self, shown: Sequence[str], clicked: Sequence[str]) -> None:
+        """Count one visit."""
+        self._exposures.update(shown)
+        self._clicks.update(clicked)
 
-    def count(self, item_id: str) -> float:
-        """The decayed count; the newest click weighs 1."""
-        return self._counts.get(item_id, 0.0) / self._weight
+    def rate(self, item_id: str) -> float:
+        """The item's smoothed click-through rate; the mean of all for one that was never shown."""
+        return self._rate(item_id, self._prior_clicks())
 
-    def top(self, k: int, exclude: Container[str] = ()) -> list[str]:
-        """At most `k` clicked items, most clicked first, equal ones by id."""
-        ranked = ((-count, item) for item, count in self._counts.items() if item not in exclude)
-        return [item for _, item in heapq.nsmallest(k, ranked)]
+    def top(self, k: int) -> list[str]:
+        """At most `k` items that were shown, by falling rate, equal ones by id."""
+        prior_clicks = self._prior_clicks()
+        return heapq.nsmallest(
+            k, self._exposures, key=lambda item: (-self._rate(item, prior_clicks), item)
+        )
+
+    def _prior_clicks(self) -> float:
+        exposures = self._exposures.total()
+        return _PRIOR_EXPOSURES * self._clicks.total() / exposures if exposures else 0.0
+
+    def _rate(self, item_id: str, prior_clicks: float) -> float:
+        clicks = self._clicks[item_id] + prior_clicks
+        return clicks / (self._exposures[item_id] + _PRIOR_EXPOSURES)

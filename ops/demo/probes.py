@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 import uuid
+from collections import deque
 from typing import NamedTuple
 
 from index_service import RecallClient
@@ -20,6 +22,7 @@ _TOP = 10
 _TIMEOUT_S = 2.0
 _EFFECT_S = 5.0
 _PERIOD_S = 0.25
+_LATELY = 20
 
 
 class Shown(NamedTuple):
@@ -46,6 +49,7 @@ class ClickProbe(threading.Thread):
         users: list[str],
         client: RecallClient,
         producer: EventProducer,
+        seed: int,
     ) -> None:
         super().__init__(name="click-probe", daemon=True)
         self._settings = settings
@@ -53,6 +57,8 @@ class ClickProbe(threading.Thread):
         self._users = users
         self._client = client
         self._producer = producer
+        self._random = random.Random(seed)
+        self._clicked: dict[str, deque[str]] = {}
         self._stopping = threading.Event()
         self.error: PenstockError | None = None
         """What ended the probing early."""
@@ -95,7 +101,7 @@ class ClickProbe(threading.Thread):
         before = self._recall(user_id)
         if not before:
             return
-        liked = max(before, key=lambda item_id: self._world.click_probability(user_id, item_id))
+        liked = self._choose(user_id, before)
         clicked_ms = self._publish(user_id, before, liked)
         waited = wait_for_refresh(self._settings, user_id, clicked_ms, _EFFECT_S)
         if waited is None:
@@ -109,6 +115,15 @@ class ClickProbe(threading.Thread):
         self.latest = Shown(user_id, liked, before, after, waited)
         time.sleep(effect_ms / 1e3)  # as long as the click took, so that the control is fair
         self.without_click.add(after, self._recall(user_id), aside=liked)
+
+    def _choose(self, user_id: str, shown: list[str]) -> str:
+        """An item of the list by taste; one that was not clicked lately, if there is one."""
+        clicked = self._clicked.setdefault(user_id, deque(maxlen=_LATELY))
+        fresh = [item for item in shown if item not in clicked] or shown
+        odds = [self._world.click_probability(user_id, item) for item in fresh]
+        chosen = self._random.choices(fresh, odds)[0]
+        clicked.append(chosen)
+        return chosen
 
     def _publish(self, user_id: str, shown: list[str], clicked: str) -> int:
         request_id = f"probe-{uuid.uuid4()}"

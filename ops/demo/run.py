@@ -18,8 +18,7 @@ from streams import EventProducer
 
 USERS = 100
 ITEMS = 1_000
-_PROBE_USERS = 10
-_POPULAR_HALF_LIFE_CLICKS = 1_000
+_PROBE_USERS = 20
 _NEW_ITEM_PERIOD_S = 0.5
 _MAX_IN_FLIGHT = 32
 _LOOP_S = 0.002
@@ -47,8 +46,8 @@ class DemoRun:
         self._probe_users = in_recall[:_PROBE_USERS]
         probed = set(self._probe_users)
         self._visitors = [user for user in self.world.users if user not in probed]
-        self.visits = Visits(self.world, client, producer, Popular(_POPULAR_HALF_LIFE_CLICKS), seed)
-        self.clicks = ClickProbe(settings, self.world, self._probe_users, client, producer)
+        self.visits = Visits(self.world, client, producer, Popular(), seed)
+        self.clicks = ClickProbe(settings, self.world, self._probe_users, client, producer, seed)
         self.new_items = NewItems(self.world, client, producer, _NEW_ITEM_PERIOD_S)
 
     def run(self, show: Callable[[], None], check: Callable[[], None]) -> Report:

@@ -33,8 +33,9 @@ class _Asked(NamedTuple):
 class Visits:
     """Runs visits of all arms, and counts what came of them.
 
-    The arm `recall` asks the service and waits for it; `popular` shows the most clicked items of
-    late, `random` any. All arms publish what was shown and clicked, as one product would.
+    The arm `recall` asks the service and waits for it; `popular` shows the items that
+    everybody clicks most readily, `random` any. All arms publish what was shown and clicked, as
+    one product would.
     """
 
     def __init__(
@@ -120,9 +121,10 @@ class Visits:
             for position, item_id in enumerate(item_ids)
         ]
         clicked = [item_id for item_id in item_ids if self._world.click(user_id, item_id)]
-        for item_id in clicked:
-            self._popular.add(item_id)
-            events.append(Event(CLICK, user_id, item_id, request_id, now_ms, None, context))
+        events += [
+            Event(CLICK, user_id, item_id, request_id, now_ms, None, context) for item_id in clicked
+        ]
+        self._popular.add(item_ids, clicked)
         self._producer.send_many(events)
         self.events += len(events)
         self.clicks += len(clicked)
