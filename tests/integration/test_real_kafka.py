@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from schemas.status import ROLES, Role
-from tests.support import scenarios
+from tests.support import movielens, scenarios
 from tests.support.live import Live
 from tests.support.servers import KafkaServer
 
@@ -33,6 +33,10 @@ def test_kill_9(live: Live, role: Role) -> None:
 
 def test_learned_once(live: Live) -> None:
     scenarios.samples_are_learned_once_across_a_trainers_death(live)
+
+
+def test_movielens(live: Live) -> None:
+    movielens.replayed_then_recalled(live)
 
 
 def test_a_broker_outage_is_survived(live: Live, kafka: KafkaServer) -> None:
