@@ -1,0 +1,54 @@
+"""Answers every recall request with the same reply: the floor of a call over this broker.
+
+Runs as a process of its own, like an index node, with the settings of its environment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from schemas.codec import encode
+from schemas.recall import (
+    CORRELATION_ID,
+    REPLY_PARTITION,
+    REPLY_TOPIC,
+    RecalledItem,
+    RecallReply,
+)
+from schemas.settings import Settings, load_settings
+from schemas.topics import RECALL_REQUESTS, topic_name
+
+_POLL_MS = 1_000
+ITEMS = [RecalledItem(f"i{number}", 1.0, "nearest") for number in range(10)]
+
+
+async def echo(settings: Settings) -> None:
+    """Until cancelled or killed."""
+    options = settings.kafka.client_options()
+    consumer = AIOKafkaConsumer(
+        topic_name(settings.namespace, RECALL_REQUESTS),
+        **options,
+        group_id=f"{settings.namespace}.echo",
+        auto_offset_reset="latest",
+    )
+    producer = AIOKafkaProducer(**options, linger_ms=0, acks=1)
+    value = encode(RecallReply("ok", ITEMS))
+    async with consumer, producer:
+        for partition in consumer.assignment():
+            await consumer.position(partition)  # "latest" means from here on
+        while True:
+            for records in (await consumer.getmany(timeout_ms=_POLL_MS)).values():
+                for record in records:
+                    headers = dict(record.headers)
+                    await producer.send(
+                        headers[REPLY_TOPIC].decode(),
+                        value,
+                        partition=int.from_bytes(headers[REPLY_PARTITION], "big"),
+                        headers=[(CORRELATION_ID, headers[CORRELATION_ID])],
+                    )
+
+
+if __name__ == "__main__":
+    asyncio.run(echo(load_settings()))

@@ -1,0 +1,152 @@
+"""The learner in memory beside a bare torch loop of the same shapes, on one thread."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+
+from schemas.events import Item
+from schemas.samples import EXPOSURE_NEGATIVE, POSITIVE, Sample, SampleBatch, SampleKind, sample_id
+from schemas.settings import Settings
+from tests.benchmarks.bare_model import BareModel, bare_batch
+from tests.benchmarks.rounds import Figures, Row, compare, parser, show
+from towers.learner import Learner
+
+_CATEGORIES = 50
+
+
+class Size(NamedTuple):
+    """How much is run."""
+
+    items: int = 5_000
+    users: int = 300
+    warm_steps: int = 40
+    """Enough to fill the histories and the replay buffer."""
+    steps: int = 10
+    """Timed at once."""
+    encodes: int = 20
+    """Batches of users, timed at once."""
+
+
+FULL = Size()
+
+
+class Feed:
+    """Samples that never repeat: users take items of some categories of theirs."""
+
+    def __init__(self, size: Size, negatives: int) -> None:
+        self._size = size
+        self._negatives = negatives
+        self._chance = random.Random(0)
+        self._sent = 0
+
+    def batch(self, positives: int) -> SampleBatch:
+        """So many positives, each with the negatives of its request."""
+        samples: list[Sample] = []
+        for _ in range(positives):
+            self._sent += 1
+            user = self._chance.randrange(self._size.users)
+            liked = (user + self._chance.randrange(3)) % _CATEGORIES
+            taken = liked + _CATEGORIES * self._chance.randrange(self._size.items // _CATEGORIES)
+            samples.append(self._sample(POSITIVE, "click", user, taken))
+            shown = self._chance.sample(range(self._size.items), self._negatives + 1)
+            for passed in [item for item in shown if item != taken][: self._negatives]:
+                samples.append(self._sample(EXPOSURE_NEGATIVE, "exposure", user, passed))
+        return SampleBatch(samples, 0, self._sent)
+
+    def _sample(self, kind: SampleKind, action: str, user: int, item: int) -> Sample:
+        request, name = f"r{self._sent}", f"i{item}"
+        identity = sample_id(request, name, action)
+        return Sample(identity, kind, action, f"u{user}", name, request, ts_ms=self._sent)
+
+
+class Learning:
+    """A learner that is past its first steps, and what it is fed."""
+
+    def __init__(self, settings: Settings, size: Size, negatives: int) -> None:
+        self._batch = settings.trainer.batch
+        self._size = size
+        self._feed = Feed(size, negatives)
+        self.learner = Learner(settings)
+        self.learner.put_items(
+            Item(f"i{number}", 1, features={"category": f"c{number % _CATEGORIES}"})
+            for number in range(size.items)
+        )
+        self.learn(size.warm_steps)
+
+    def learn(self, steps: int) -> tuple[int, float]:
+        """New positives learned, and the seconds it took; making the samples is not timed."""
+        polled = [self._feed.batch(self._batch) for _ in range(steps)]
+        learned = 0
+        started_s = time.perf_counter()
+        for one in polled:
+            self.learner.observe([one])
+            report = self.learner.learn()
+            learned += report.learned if report else 0
+        return learned, time.perf_counter() - started_s
+
+    def learn_timed(self) -> Figures:
+        learned, took_s = self.learn(self._size.steps)
+        return Figures(learned / took_s)
+
+    def encode_timed(self) -> Figures:
+        """Users' records, of `batch` users at a time."""
+        ids = self.learner.world.users.ids()[: self._batch]
+        started_s = time.perf_counter()
+        made = sum(len(self.learner.user_records(ids, 0)) for _ in range(self._size.encodes))
+        return Figures(made / (time.perf_counter() - started_s))
+
+
+def bare(settings: Settings, size: Size) -> tuple[Callable[[], Figures], Callable[[], Figures]]:
+    """The bare loop's step, of as many rows as the learner's, and its encoding of users."""
+    towers, batch = settings.towers, settings.trainer.batch
+    model = BareModel(towers, size.items, _CATEGORIES)
+    rows = batch * (1 + towers.replay)
+    batches = [bare_batch(towers, rows, size.items, seed) for seed in range(size.steps)]
+
+    def learn() -> Figures:
+        started_s = time.perf_counter()
+        for one in batches:
+            model.learn(one)
+        return Figures(batch * len(batches) / (time.perf_counter() - started_s))
+
+    @torch.no_grad()
+    def encode() -> Figures:
+        users = batches[0].latest[:batch], batches[0].shares[:batch]
+        started_s = time.perf_counter()
+        for _ in range(size.encodes):
+            model.encode(*users)
+        return Figures(batch * size.encodes / (time.perf_counter() - started_s))
+
+    return learn, encode
+
+
+def measure(settings: Settings, size: Size = FULL, rounds: int = 5) -> list[Row]:
+    """Learning at two shares of negatives, and encoding users."""
+    batch = settings.trainer.batch
+    bare_learn, bare_encode = bare(settings, size)
+    few, many = Learning(settings, size, 1), Learning(settings, size, 24)
+    learning = {
+        "bare torch step": bare_learn,
+        "learner, 1 negative each": few.learn_timed,
+        "learner, 24 negatives each": many.learn_timed,
+    }
+    encoding = {"bare torch encode": bare_encode, "learner's user records": few.encode_timed}
+    return [
+        *compare(f"new positives, {batch} a step", learning, rounds),
+        *compare(f"users, {batch} at once", encoding, rounds),
+    ]
+
+
+def main() -> None:
+    given = parser("tests.benchmarks.learner", __doc__, rounds=5).parse_args()
+    torch.set_num_threads(1)  # as the trainer does
+    show(measure(Settings(), rounds=given.rounds), unit="each", as_json=given.json)
+
+
+if __name__ == "__main__":
+    main()
