@@ -33,6 +33,7 @@ _TOWERS = {
     "uniform_negatives": 32,
     "exposure_negatives": 10,
     "id_lr": 0.02,
+    "history_decay": 0.7,  # a whole life of clicks is a minute long here
 }
 
 
