@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from index_service import RecallClient
 from ops.demo.figures import Probes
+from ops.demo.visit_events import visit_events
 from ops.demo.world import World
 from ops.user_records import wait_for_refresh
 from schemas.errors import PenstockError, RecallError
-from schemas.events import CLICK, EXPOSURE, Event
 from schemas.settings import Settings
 from streams import EventProducer
 
@@ -129,11 +129,7 @@ class ClickProbe(threading.Thread):
         request_id = f"probe-{uuid.uuid4()}"
         context = self._world.context(user_id)
         now_ms = time.time_ns() // 1_000_000
-        events = [
-            Event(EXPOSURE, user_id, item_id, request_id, now_ms, position, context)
-            for position, item_id in enumerate(shown)
-        ]
-        events.append(Event(CLICK, user_id, clicked, request_id, now_ms, None, context))
+        events = visit_events(user_id, request_id, shown, [clicked], now_ms, context)
         self._producer.send_many(events)
         self.events += len(events)
         self.clicks += 1

@@ -15,9 +15,9 @@ from index_service import RecallClient
 from ops.demo.arms import Arm
 from ops.demo.figures import ClickThrough
 from ops.demo.popular import Popular
+from ops.demo.visit_events import visit_events
 from ops.demo.world import World
 from schemas.errors import RecallError
-from schemas.events import CLICK, EXPOSURE, Event
 from schemas.recall import RecallReply, RecallRequest
 from streams import EventProducer
 
@@ -116,14 +116,8 @@ class Visits:
         request_id = f"visit-{self._run}-{self._number}"
         context = self._world.context(user_id)
         now_ms = time.time_ns() // 1_000_000
-        events = [
-            Event(EXPOSURE, user_id, item_id, request_id, now_ms, position, context)
-            for position, item_id in enumerate(item_ids)
-        ]
         clicked = [item_id for item_id in item_ids if self._world.click(user_id, item_id)]
-        events += [
-            Event(CLICK, user_id, item_id, request_id, now_ms, None, context) for item_id in clicked
-        ]
+        events = visit_events(user_id, request_id, item_ids, clicked, now_ms, context)
         self._popular.add(item_ids, clicked)
         self._producer.send_many(events)
         self.events += len(events)
