@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from kafka.errors import MessageSizeTooLargeError
 
 from schemas.status import ROLES, Role
 from tests.support import movielens, scenarios
@@ -23,6 +24,13 @@ def test_bad_requests(live: Live) -> None:
 
 def test_bad_events(live: Live) -> None:
     scenarios.bad_events_become_dead_letters_and_the_stream_goes_on(live)
+
+
+def test_an_oversized_record(live: Live) -> None:
+    """Above our limit and below the broker's; ten megabytes the broker itself refuses."""
+    scenarios.an_oversized_record_is_a_dead_letter(live, 1_020_000)
+    with pytest.raises(MessageSizeTooLargeError):
+        live.send_raw(b"x" * 10_000_000)
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from kafka.errors import MessageSizeTooLargeError
 
 from schemas.status import ROLES, Role
+from schemas.topics import EVENTS
 from tests.support import movielens, scenarios
 from tests.support.live import Live
 from tests.support.servers import KafkaServer
@@ -24,6 +26,14 @@ def test_bad_requests(live: Live) -> None:
 
 def test_bad_events(live: Live) -> None:
     scenarios.bad_events_become_dead_letters_and_the_stream_goes_on(live)
+
+
+def test_a_record_of_ten_megabytes(live: Live) -> None:
+    """The broker refuses it as long as the topic's limit is not raised; then we do."""
+    with pytest.raises(MessageSizeTooLargeError):
+        live.send_raw(b"x" * 10_000_000)
+    live.allow_records_of(EVENTS, 20_000_000)
+    scenarios.an_oversized_record_is_a_dead_letter(live, 10_000_000)
 
 
 @pytest.mark.parametrize("role", ROLES)

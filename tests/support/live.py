@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import ConfigResource, ConfigResourceType
 
 from index_service import RecallClient
+from ops.broker import admin
 from ops.role_status import connect, read_statuses
 from ops.stack import Stack
 from ops.user_records import read_user
@@ -130,6 +132,13 @@ class Live:
             future.get(timeout=10)
         finally:
             producer.close()
+
+    def allow_records_of(self, topic: str, size_bytes: int) -> None:
+        """Raise the broker's limit for one topic."""
+        name = topic_name(self.settings.namespace, topic)
+        limit = {"max.message.bytes": str(size_bytes)}
+        with admin(self.settings) as client:
+            client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, limit)])
 
     def read_all(self, topic: str) -> list[bytes]:
         """Every value now on the topic."""

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
+from schemas.dead_letters import MAX_KEPT_BYTES
 from schemas.errors import RecallRefused
 from schemas.events import Event, Item
 from schemas.samples import Sample, sample_id
@@ -129,6 +130,20 @@ def bad_events_become_dead_letters_and_the_stream_goes_on(live: Live) -> None:
         lambda found: ids <= found,
         "the clicks around the bad events are positives",
     )
+
+
+def an_oversized_record_is_a_dead_letter(live: Live, size_bytes: int) -> None:
+    """Its dead letter says how large it was and keeps its beginning; the rest stays on `events`."""
+    before = len(live.dead_letters())
+    live.send_raw(b"x" * size_bytes)
+    letters = eventually(
+        live.dead_letters, lambda found: len(found) > before, "one more dead letter"
+    )
+    assert [letter.reason for letter in letters[before:]] == ["oversized"]
+    assert letters[-1].value_bytes == size_bytes
+    assert letters[-1].value == b"x" * MAX_KEPT_BYTES
+    event = live.visit("oversized-user", ["oversized-item"], ["oversized-item"])[-1]
+    live.await_refreshed("oversized-user", event.ts_ms)  # the stream goes on
 
 
 def every_role_survives_kill_9(live: Live, role: Role) -> None:

@@ -167,6 +167,36 @@ def test_any_interleaving_with_restarts_gives_the_batch_labels(
     assert emitted - late_clicks == batch_labels(e for e in log if e.action != "view")
 
 
+@given(
+    st.lists(st.tuples(pairs, st.booleans(), st.integers(0, 600_000)), max_size=30),
+    st.integers(0, WINDOW_MS),
+    st.lists(st.integers(0, IDLE_GRACE_MS + LATENESS_MS), min_size=61, max_size=61),
+    st.integers(-10 * 365 * 86_400_000, 0),
+)
+def test_a_stream_of_the_past_is_labelled_exactly_at_any_speed(
+    drawn: list[tuple[tuple[str, str], bool, int]],
+    delay_ms: int,
+    wall_gaps_ms: list[int],
+    age_ms: int,
+) -> None:
+    """Whatever the wall clock does between records, no exposure is rushed ahead of its click."""
+    shown = {(r, i): (clicked, T0 + age_ms + at) for (r, i), clicked, at in drawn}
+    log = [event("exposure", r, i, at) for (r, i), (_, at) in shown.items()]
+    log += [
+        event("click", r, i, at + delay_ms) for (r, i), (clicked, at) in shown.items() if clicked
+    ]
+    log.sort(key=lambda e: e.ts_ms)
+    clock = Clock()
+    join = NegativesJoin[int](RULES, clock)
+    emitted: set[int] = set()
+    for offset, (each, gap_ms) in enumerate(zip(log, wall_gaps_ms, strict=False)):
+        clock.now_ms += gap_ms
+        emitted |= negatives_of(join.tick())
+        emitted |= negatives_of(join.add([each], offset))
+    emitted |= negatives_of(join.add([event("view", "end", "end", T0 + 10**9)], len(log)))
+    assert emitted == batch_labels(log)  # exactly: nothing to take back
+
+
 def _run(log: list[Event], start: int, end: int, emitted: set[int]) -> int:
     """Label log[start:end] in a fresh process; return the offset that it would have committed."""
     join = NegativesJoin[int](RULES, Clock())
