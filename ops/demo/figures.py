@@ -31,11 +31,11 @@ class Report(msgspec.Struct, frozen=True):
     ctr_random: float
     ctr_recall_first_half: float
     changed_after_click: float
-    """Share of probes whose top 10, the clicked item aside, changed after the click."""
+    """Share of probes whose top 10 changed, in its items or their order, after the click."""
     changed_without_click: float
     """The same between two recalls as far apart, without a click: the model learns all the time."""
     kept_after_click: float
-    """Share of the top 10 that stayed, the clicked item aside, after a click."""
+    """Share of the top 10's items that stayed after a click."""
     kept_without_click: float
     click_to_user_vector_ms: Quantiles
     click_to_changed_recall_ms: Quantiles
@@ -84,14 +84,11 @@ class Probes:
         self._kept: list[float] = []
         self._changed = 0
 
-    def add(self, before: Sequence[str], after: Sequence[str], aside: str) -> bool:
-        """Compare two lists, leaving one item aside; True when the rest changed in any place."""
-        old = [item for item in before if item != aside]
-        new = [item for item in after if item != aside]
-        shorter = min(len(old), len(new))  # the item aside may stand in one list only
-        changed = old[:shorter] != new[:shorter]
+    def add(self, before: Sequence[str], after: Sequence[str]) -> bool:
+        """Compare two lists; True when they differ in their items or in their order."""
+        changed = list(before) != list(after)
         self._changed += changed
-        self._kept.append(len(set(old[:shorter]) & set(new[:shorter])) / shorter if shorter else 1)
+        self._kept.append(len(set(before) & set(after)) / len(before) if before else 1.0)
         return changed
 
     @property

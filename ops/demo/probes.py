@@ -110,11 +110,11 @@ class ClickProbe(threading.Thread):
         after = self._recall(user_id)
         effect_ms = time.time_ns() / 1e6 - clicked_ms
         self.to_user_vector_ms.append(waited)
-        if self.with_click.add(before, after, aside=liked):
+        if self.with_click.add(before, after):
             self.to_changed_recall_ms.append(effect_ms)
         self.latest = Shown(user_id, liked, before, after, waited)
         time.sleep(effect_ms / 1e3)  # as long as the click took, so that the control is fair
-        self.without_click.add(after, self._recall(user_id), aside=liked)
+        self.without_click.add(after, self._recall(user_id))
 
     def _choose(self, user_id: str, shown: list[str]) -> str:
         """An item of the list by taste; one that was not clicked lately, if there is one."""

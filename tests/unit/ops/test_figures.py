@@ -24,10 +24,10 @@ def test_click_through_of_a_span_of_seconds() -> None:
     assert counted.rate("random", 0, 3) == 0.0
 
 
-def test_a_probe_sets_the_clicked_item_aside() -> None:
+def test_a_probe_sees_items_and_their_order() -> None:
     probes = Probes()
-    assert not probes.add(["a", "b", "c"], ["a", "c", "d"], aside="b")  # c, d moved up only
-    assert probes.add(["a", "b", "c"], ["c", "a", "b"], aside="b")
-    assert probes.add(["a", "b"], ["x", "y"], aside="a")
+    assert not probes.add(["a", "b", "c", "d"], ["a", "b", "c", "d"])
+    assert probes.add(["a", "b", "c", "d"], ["b", "a", "c", "d"])
+    assert probes.add(["a", "b", "c", "d"], ["a", "b", "c", "x"])
     assert math.isclose(probes.changed, 2 / 3)
-    assert math.isclose(probes.kept, (1 + 1 + 0) / 3)
+    assert math.isclose(probes.kept, (1 + 1 + 3 / 4) / 3)
