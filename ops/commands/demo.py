@@ -84,7 +84,7 @@ def demo(
     if as_json:
         print_json(report)
     else:
-        show_report(out, report, run.clicks.latest, run.world)
+        show_report(out, report, run.clicks.clearest, run.world)
 
 
 def demo_settings(settings: Settings) -> Settings:

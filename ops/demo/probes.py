@@ -23,6 +23,7 @@ _TIMEOUT_S = 2.0
 _EFFECT_S = 5.0
 _PERIOD_S = 0.25
 _LATELY = 20
+_SHOWN = 10
 
 
 class Shown(NamedTuple):
@@ -72,7 +73,19 @@ class ClickProbe(threading.Thread):
         self.recall_failures = 0
         self.unseen_clicks = 0
         """Clicks without a refreshed user vector within 5 s."""
-        self.latest: Shown | None = None
+        self._shown: deque[Shown] = deque(maxlen=_SHOWN)
+
+    @property
+    def latest(self) -> Shown | None:
+        """The probe made last."""
+        return self._shown[-1] if self._shown else None
+
+    @property
+    def clearest(self) -> Shown | None:
+        """Of the last ten probes, the one that changed most items."""
+        return min(
+            self._shown, key=lambda shown: len(set(shown.before) & set(shown.after)), default=None
+        )
 
     def stop(self) -> None:
         """End after the probe in hand."""
@@ -112,7 +125,7 @@ class ClickProbe(threading.Thread):
         self.to_user_vector_ms.append(waited)
         if self.with_click.add(before, after):
             self.to_changed_recall_ms.append(effect_ms)
-        self.latest = Shown(user_id, liked, before, after, waited)
+        self._shown.append(Shown(user_id, liked, before, after, waited))
         time.sleep(effect_ms / 1e3)  # as long as the click took, so that the control is fair
         self.without_click.add(after, self._recall(user_id))
 

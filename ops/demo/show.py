@@ -61,6 +61,7 @@ def before_after(shown: Shown, world: World) -> RenderableType:
 def show_report(console: Console, report: Report, shown: Shown | None, world: World) -> None:
     """The result, for people."""
     if shown is not None:
+        console.print("recall, click, recall again: the clearest of the last ten probes")
         console.print(before_after(shown, world))
         console.print()
     console.print(f"click-through in the second half of {report.seconds:.0f} s")
