@@ -21,7 +21,7 @@ class _KeyValueFormatter(logging.Formatter):
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
-class _Sparing(logging.Filter):
+class Sparing(logging.Filter):
     """Lets one line of each loud library through every 10 s, with how many it kept back."""
 
     def __init__(self) -> None:
@@ -61,7 +61,7 @@ def configure_logs(debug: bool = False) -> None:
     handler = logging.StreamHandler()
     as_json = os.environ.get("PENSTOCK_LOG_FORMAT") == "json"
     handler.setFormatter(_JsonFormatter() if as_json else _KeyValueFormatter())
-    handler.addFilter(_Sparing())
+    handler.addFilter(Sparing())
     logging.basicConfig(level=logging.DEBUG if debug else logging.INFO, handlers=[handler])
     for name in _LOUD:
         logging.getLogger(name).setLevel(logging.DEBUG if debug else logging.ERROR)

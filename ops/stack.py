@@ -16,8 +16,8 @@ from pydantic_core import to_json
 from ops.broker import create_topics
 from ops.children import Child, stop_children
 from ops.embedded import HOST, accepts_connections, choose_port, embedded_command
-from ops.role_status import read_statuses
-from schemas.errors import EnvironmentProblem, PenstockError
+from ops.role_status import address, read_statuses
+from schemas.errors import EnvironmentProblem
 from schemas.settings import CONFIG_VARIABLE, Settings
 from schemas.status import ROLES, Role
 
@@ -53,18 +53,12 @@ class Stack:
         self._broker: Child | None = None
         self._roles: dict[Role, Child] = {}
         if not external:
-            kafka = choose_port(
-                _port_of(settings.kafka.bootstrap_servers) if kafka_port is None else kafka_port,
-                "Kafka",
-                "--kafka-port",
-            )
-            redis = choose_port(
-                _port_of(settings.redis.url.get_secret_value().rpartition("/")[0])
-                if redis_port is None
-                else redis_port,
-                "Redis",
-                "--redis-port",
-            )
+            if kafka_port is None:
+                kafka_port = _loopback_port("kafka", settings.kafka.bootstrap_servers)
+            if redis_port is None:
+                redis_port = _loopback_port("redis", address(settings.redis))
+            kafka = choose_port(kafka_port, "Kafka", "--kafka-port")
+            redis = choose_port(redis_port, "Redis", "--redis-port")
             self._ports = (kafka, redis)
             settings = with_addresses(settings, f"{HOST}:{kafka}", f"redis://{HOST}:{redis}/0")
         self.settings = settings
@@ -201,10 +195,13 @@ def _reveal(section: BaseModel) -> dict[str, Any]:
     }
 
 
-def _port_of(address: str) -> int:
-    first = address.split(",")[0]
-    port = first.rpartition(":")[2]
-    if not port.isdigit():
-        msg = f"the embedded stack takes its port from the settings; {first!r} names none"
-        raise PenstockError(msg)
+def _loopback_port(what: str, where: str) -> int:
+    """The port of an address on this machine; EnvironmentProblem for one elsewhere."""
+    host, _, port = where.split(",")[0].rpartition(":")
+    if host not in (HOST, "localhost") or not port.isdigit():
+        msg = (
+            f"the embedded stack runs on this machine; [{what}] names {where}; "
+            f"use what runs there (--external), or give a port here (--{what}-port)"
+        )
+        raise EnvironmentProblem(msg)
     return int(port)

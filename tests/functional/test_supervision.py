@@ -70,6 +70,16 @@ def test_a_port_in_use_is_named(tmp_path: Path) -> None:
             assert len(done.stderr.splitlines()) == 1
 
 
+def test_an_address_elsewhere_is_not_taken_for_the_embedded_stack(tmp_path: Path) -> None:
+    config = tmp_path / "penstock.toml"
+    config.write_text('[redis]\nurl = "redis://:s3cret@cache.example:6379/0"\n')
+    done = penstock("up", "--kafka-port", "0", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: the embedded stack runs on this machine; ")
+    assert "cache.example:6379" in done.stderr
+    assert "s3cret" not in done.stderr
+
+
 def test_an_unreachable_broker_is_told_at_once(tmp_path: Path) -> None:
     servers = f"127.0.0.1:{free_port()}"
     config = tmp_path / "penstock.toml"
