@@ -30,6 +30,7 @@ class Sparing(logging.Filter):
         self._kept_back: Counter[str] = Counter()
 
     def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line is let through."""
         library = record.name.partition(".")[0]
         if library not in _LOUD or record.levelno < logging.ERROR:
             return True
