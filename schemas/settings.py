@@ -164,6 +164,8 @@ class TrainerSettings(Section):
     """Newest checkpoints that stay on disk."""
     batch: int = Field(default=128, ge=1)
     """Positives learned in one step, at most."""
+    waiting_positives: int = Field(default=100_000, ge=0)
+    """Positives that may wait to be learned; beyond that the oldest go unlearned, counted."""
     publish_eps: float = Field(default=0.01, gt=0)
     """Cosine distance from the published vector at which a touched item is published again."""
     scan_eps: float = Field(default=0.02, gt=0)

@@ -45,7 +45,7 @@ class Observer:
         self.users = Users()
         self.trend = Trend(towers.trend_half_life)
         self.frequency = FrequencyEstimate()
-        self.replay = ReplayBuffer(towers.replay_buffer, towers.history)
+        self.replay = ReplayBuffer(towers.replay_buffer, towers.history, trainer.waiting_positives)
         self.counts: Counter[str] = Counter()
         """Samples by what became of them."""
         self.probes: dict[int, Probe] = {}

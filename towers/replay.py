@@ -53,10 +53,13 @@ class Examples(NamedTuple):
 
 
 class ReplayBuffer:
-    """A ring of the newest `size` positives; those not yet learned are the newest `pending`."""
+    """A ring of the newest positives: those not yet learned, and the last `replayed` learned."""
 
-    def __init__(self, size: int, history: int) -> None:
-        self._size = size
+    def __init__(self, replayed: int, history: int, waiting: int = 0) -> None:
+        """`waiting`: so many may be pending beyond `replayed` before the oldest is passed over."""
+        self._replayed = replayed
+        self._size = size = replayed + waiting
+        self._first = 0  # number of the oldest that a checkpoint brought back
         self._user_ids = [""] * size
         self._items: Ints = np.zeros(size, np.int64)
         self._weights: Floats = np.zeros(size, np.float32)
@@ -102,8 +105,8 @@ class ReplayBuffer:
 
     @property
     def oldest(self) -> int:
-        """Number of the oldest positive still kept."""
-        return max(0, self.appended - self._size)
+        """Number of the oldest positive that may be replayed or is pending."""
+        return max(self._first, self.appended - self._size, self.learned - self._replayed)
 
     def examples(self, numbers: Ints) -> Examples:
         """The positives of these numbers, all from `oldest` on."""
@@ -137,6 +140,7 @@ class ReplayBuffer:
         user_ids = unpacked(state["user_ids"], list[str])
         count = min(len(user_ids), self._size)
         skipped = len(user_ids) - count
+        self._first = self.appended - count
         places = np.arange(self.appended - count, self.appended) % self._size
         history = min(self._latest.shape[1], state["latest"].shape[1])
         self._items[places] = array_of(state["items"])[skipped:]

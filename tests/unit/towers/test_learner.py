@@ -224,11 +224,12 @@ def test_a_deleted_item_leaves_and_returns() -> None:
 
 
 def test_positives_beyond_the_buffer_are_counted_not_lost_in_silence() -> None:
-    learner = Learner(settings(replay_buffer=10))
+    trainer = TrainerSettings(batch=32, waiting_positives=5)
+    learner = Learner(settings(replay_buffer=10).model_copy(update={"trainer": trainer}))
     learner.observe([batch(*(sample("u", "a", str(number)) for number in range(25)))])
-    assert learner.figures()["overrun"] == 15
+    assert learner.figures()["overrun"] == 10
     report = learner.learn()
-    assert report is not None and report.learned == 10
+    assert report is not None and report.learned == 15
     assert learner.learn() is None
 
 

@@ -35,7 +35,7 @@ def assert_holds(buffer: ReplayBuffer, numbers: range) -> None:
 
 
 def test_keeps_the_newest_and_takes_the_oldest_pending_first() -> None:
-    buffer = ReplayBuffer(size=5, history=4)
+    buffer = ReplayBuffer(replayed=5, history=4)
     taken: list[int] = []
     for number in range(12):
         assert buffer.append(example(number)) == number
@@ -49,7 +49,7 @@ def test_keeps_the_newest_and_takes_the_oldest_pending_first() -> None:
 
 @pytest.mark.parametrize("size", [3, 5, 9])
 def test_comes_back_in_a_buffer_of_any_size(size: int) -> None:
-    buffer = ReplayBuffer(size=5, history=4)
+    buffer = ReplayBuffer(replayed=5, history=4)
     for number in range(8):
         buffer.append(example(number))
         if number < 4:
@@ -58,7 +58,26 @@ def test_comes_back_in_a_buffer_of_any_size(size: int) -> None:
     again.load(buffer.state())
     kept = min(size, 5)
     assert_holds(again, range(8 - kept, 8))
+    assert again.oldest == 8 - kept  # what did not come back is never replayed
     assert again.pending == min(kept, buffer.pending)
     for number in range(8, 12):
         again.append(example(number))
     assert_holds(again, range(max(12 - size, 8), 12))
+
+
+def test_what_waits_needs_no_room_of_what_is_replayed() -> None:
+    buffer = ReplayBuffer(replayed=3, history=4, waiting=6)
+    for number in range(9):
+        buffer.append(example(number))
+    assert (buffer.pending, buffer.overrun) == (9, 0)
+    assert buffer.take(4).tolist() == [0, 1, 2, 3]
+    assert buffer.oldest == 1  # three learned ones, and all that wait
+    assert_holds(buffer, range(1, 9))
+    for number in range(9, 14):
+        buffer.append(example(number))
+    assert (buffer.pending, buffer.overrun) == (9, 1)
+    assert buffer.take(100).tolist() == list(range(5, 14))
+    assert buffer.oldest == 11
+    again = ReplayBuffer(replayed=3, history=4, waiting=6)
+    again.load(buffer.state())
+    assert_holds(again, range(11, 14))
