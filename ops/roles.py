@@ -6,7 +6,7 @@ import logging
 import signal
 import threading
 
-from ops.broker import check_reachable, check_topics
+from ops.broker import check_topics
 from ops.role_status import StatusWriter
 from schemas.errors import BrokerUnavailable
 from schemas.settings import Settings
@@ -64,7 +64,6 @@ def _wait_for_topics(settings: Settings, stopping: threading.Event) -> bool:
     said = False
     while not stopping.is_set():
         try:
-            check_reachable(settings.kafka)
             check_topics(settings)
         except BrokerUnavailable as error:
             if not said:

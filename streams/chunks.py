@@ -19,10 +19,9 @@ def encode_chunks(batch: SampleBatch, limit_bytes: int = MAX_CHUNK_BYTES) -> Ite
     The first carries the exposure counts. A single sample larger than the limit goes alone.
     """
     data = encode(batch)
-    if len(data) <= limit_bytes or (len(batch.samples) <= 1 and not batch.exposures):
-        yield data
-        return
-    if not batch.samples:
+    # One sample beside exposure counts can still be parted from them.
+    whole = not batch.samples or (len(batch.samples) == 1 and not batch.exposures)
+    if len(data) <= limit_bytes or whole:
         yield data
         return
     half = len(batch.samples) // 2

@@ -14,6 +14,7 @@ from schemas.settings import LabellingSettings
 _record = Decoder[Event | list[Event]](Event | list[Event])
 _parts = Decoder[list[msgspec.Raw]](list[msgspec.Raw])
 _event = Decoder[Event](Event)
+_map = Decoder[dict[str, object]](dict[str, object])
 
 
 class Refusal(NamedTuple):
@@ -108,7 +109,7 @@ class EventDecoder:
 def _is_map(value: bytes, form: str) -> bool:
     """Whether the value is one whole map, so that the fault is a field's and not the bytes'."""
     try:
-        Decoder[dict[str, object]](dict[str, object]).decode(value, form)
+        _map.decode(value, form)
     except DecodeError:
         return False
     return True

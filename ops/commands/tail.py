@@ -11,40 +11,16 @@ import msgspec
 import typer
 from kafka import KafkaConsumer, TopicPartition
 
-from ops.broker import check_reachable, check_topics
+from ops.broker import check_topics
 from ops.console import print_json
+from schemas.channels import CHANNELS
 from schemas.codec import Decoder, content_type
-from schemas.dead_letters import DeadLetter
 from schemas.errors import DecodeError
-from schemas.events import Event, Item
-from schemas.recall import RecallReply, RecallRequest
-from schemas.samples import SampleBatch
 from schemas.settings import Settings, load_settings
-from schemas.topics import (
-    DEAD_LETTERS,
-    EVENTS,
-    ITEM_VECTORS,
-    ITEMS,
-    NEGATIVES,
-    POSITIVES,
-    RECALL_REPLIES,
-    RECALL_REQUESTS,
-    topic_name,
-)
+from schemas.topics import topic_name
 from schemas.vectors import ItemVector, unpack_vector
 
-_TYPES: dict[str, Any] = {
-    EVENTS: Event | list[Event],
-    ITEMS: Item,
-    POSITIVES: SampleBatch,
-    NEGATIVES: SampleBatch,
-    ITEM_VECTORS: ItemVector,
-    RECALL_REQUESTS: RecallRequest,
-    RECALL_REPLIES: RecallReply,
-    DEAD_LETTERS: DeadLetter,
-}
-
-TopicName = StrEnum("TopicName", {topic: topic for topic in _TYPES})  # type: ignore[misc]
+TopicName = StrEnum("TopicName", {topic: topic for topic in CHANNELS})  # type: ignore[misc]
 """The topics as choices of the command line."""
 
 
@@ -80,9 +56,8 @@ def tail(
 def _records(
     settings: Settings, topic: str, from_beginning: bool, follow: bool
 ) -> Iterator[dict[str, object]]:
-    check_reachable(settings.kafka)
     check_topics(settings)
-    decoder = Decoder[object](_TYPES[topic])
+    decoder = Decoder[object](CHANNELS[topic].wire_type)
     name = topic_name(settings.namespace, topic)
     with contextlib.closing(
         KafkaConsumer(**settings.kafka.client_options(), enable_auto_commit=False)
