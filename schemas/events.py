@@ -21,7 +21,7 @@ EXPOSURE = "exposure"
 CLICK = "click"
 
 
-class Event(msgspec.Struct, frozen=True, omit_defaults=True):
+class Event(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One thing that a user did, or was shown, at one moment."""
 
     action: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 import msgspec
@@ -22,11 +23,19 @@ def sample_id(request_id: str, item_id: str, states: str) -> int:
     The same event always gives the same id, so a replayed event can be recognised. XXH3 over the
     length-prefixed parts, so that no two different triples share their bytes.
     """
-    text = f"{len(request_id)}:{request_id}{len(item_id)}:{item_id}{states}"
-    return xxhash.xxh3_64_intdigest(text.encode())
+    return sample_ids(request_id, (item_id,), states)[0]
 
 
-class Sample(msgspec.Struct, frozen=True, omit_defaults=True):
+def sample_ids(request_id: str, item_ids: Iterable[str], states: str) -> list[int]:
+    """`sample_id` of several items of one request, at about half the cost each."""
+    request = f"{len(request_id)}:{request_id}"
+    return [
+        xxhash.xxh3_64_intdigest(f"{request}{len(item_id)}:{item_id}{states}".encode())
+        for item_id in item_ids
+    ]
+
+
+class Sample(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One labelled statement: this user, shown this item by this request, acted so (or did not)."""
 
     sample_id: Annotated[int, msgspec.Meta(ge=0)]

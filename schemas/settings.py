@@ -100,6 +100,9 @@ class LabellingSettings(Section):
     """How far in the future an event may lie."""
     max_record_bytes: int = Field(default=1_000_000, ge=1)
     """A larger record of events is a dead letter."""
+    max_pending_exposures: int = Field(default=1_000_000, ge=1)
+    """Exposures that may wait in one partition, and positives remembered; beyond that the oldest
+    are settled early, and counted. About 500 bytes each."""
 
 
 FeatureKind = Literal["categorical", "numeric", "text", "ignore"]

@@ -6,12 +6,13 @@ import logging
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from faust.types import EventT
 from faust.types.core import HeadersArg
 
 from schemas.events import Event
-from schemas.samples import Sample, SampleBatch
+from schemas.samples import SampleBatch
 from schemas.settings import Settings
 from schemas.topics import DEAD_LETTERS, NEGATIVES, POSITIVES, topic_name
 from streams.acks import AckLine, Record
@@ -19,7 +20,7 @@ from streams.chunks import encode_chunks
 from streams.dead_letters import Source, encode_dead_letter
 from streams.decode import EventDecoder, Refusal
 from streams.negatives import NegativesJoin, Step
-from streams.outbox import Letter, Outbox
+from streams.outbox import Letter
 from streams.positives import label_positives
 
 log = logging.getLogger(__name__)
@@ -28,20 +29,33 @@ Token = tuple[Record, int]
 """A record of `events` and its offset."""
 
 
+class Sender(Protocol):
+    """Where labels go."""
+
+    def send(self, letter: Letter, delivered: Callable[[], None]) -> None:
+        """Send in the background, and call back once the broker has acknowledged."""
+
+
 class RecordLabeller:
     """What both labellers share: one line of records a partition, dead letters, counters."""
 
     _reports_refusals: bool
     """Both labellers refuse the same events; one of them writes the dead letters."""
 
-    def __init__(self, settings: Settings, role: str, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        role: str,
+        now_ms: Callable[[], int],
+        outbox: Sender,
+    ) -> None:
         self._settings = settings
         self._role = role
         self._now_ms = now_ms
         self._decoder = EventDecoder(settings.labelling)
         self._dead_letters = topic_name(settings.namespace, DEAD_LETTERS)
         self._lines: dict[int, AckLine] = {}
-        self.outbox = Outbox()
+        self._outbox = outbox
         self.counts: Counter[str] = Counter()
 
     def assign(self, partitions: set[int]) -> None:
@@ -114,7 +128,7 @@ class RecordLabeller:
         value = encode_dead_letter(refusal, source, self._role, self._now_ms())
         letter = Letter(self._dead_letters, 0, source.topic.encode(), value)
         record.hold()
-        self.outbox.send(letter, record.release)
+        self._outbox.send(letter, record.release)
 
     def _send_samples(
         self, topic: str, batch: SampleBatch, key: bytes | None, record: Record
@@ -122,7 +136,7 @@ class RecordLabeller:
         for value in encode_chunks(batch):
             record.hold()
             letter = Letter(topic, batch.source_partition, key, value)
-            self.outbox.send(letter, record.release)
+            self._outbox.send(letter, record.release)
 
 
 class PositivesLabeller(RecordLabeller):
@@ -130,8 +144,14 @@ class PositivesLabeller(RecordLabeller):
 
     _reports_refusals = True
 
-    def __init__(self, settings: Settings, role: str, now_ms: Callable[[], int]) -> None:
-        super().__init__(settings, role, now_ms)
+    def __init__(
+        self,
+        settings: Settings,
+        role: str,
+        now_ms: Callable[[], int],
+        outbox: Sender,
+    ) -> None:
+        super().__init__(settings, role, now_ms, outbox)
         self._positives = topic_name(settings.namespace, POSITIVES)
 
     def tick(self) -> None:
@@ -150,8 +170,14 @@ class NegativesLabeller(RecordLabeller):
 
     _reports_refusals = False
 
-    def __init__(self, settings: Settings, role: str, now_ms: Callable[[], int]) -> None:
-        super().__init__(settings, role, now_ms)
+    def __init__(
+        self,
+        settings: Settings,
+        role: str,
+        now_ms: Callable[[], int],
+        outbox: Sender,
+    ) -> None:
+        super().__init__(settings, role, now_ms, outbox)
         self._negatives = topic_name(settings.namespace, NEGATIVES)
         self._joins: dict[int, NegativesJoin[Token]] = {}
 
@@ -175,11 +201,10 @@ class NegativesLabeller(RecordLabeller):
 
     def _label(self, source: Source, events: list[Event], record: Record) -> None:
         join = self._joins[source.partition]
-        seen_before = join.duplicates, join.late
         step = join.add(events, (record, source.offset))
         record.hold(step.held)
-        self.counts["duplicates"] += join.duplicates - seen_before[0]
-        self.counts["late"] += join.late - seen_before[1]
+        self.counts["duplicates"] += step.duplicates
+        self.counts["late"] += step.late
         self._settle(source.partition, step)
 
     def _give_up(self, partition: int, token: Token) -> None:
@@ -187,12 +212,10 @@ class NegativesLabeller(RecordLabeller):
 
     def _settle(self, partition: int, step: Step[Token]) -> None:
         """Release what was waiting, once the negatives of each record are on the broker."""
-        for record, _ in step.released:
-            record.release()
-        by_record: dict[Token, list[Sample]] = {}
-        for negative in step.negatives:
-            by_record.setdefault(negative.token, []).append(negative.sample)
-        for (record, offset), samples in by_record.items():
+        self.counts["settled_early"] += step.early
+        for (record, _), times in step.released.items():
+            record.release(times)
+        for (record, offset), samples in step.negatives.items():
             self.counts["exposure_negative"] += len(samples)
             batch = SampleBatch(samples, partition, offset)
             self._send_samples(self._negatives, batch, samples[0].user_id.encode(), record)

@@ -13,6 +13,7 @@ from schemas.settings import Settings
 from schemas.status import RoleReport
 from streams.app import build_app
 from streams.labellers import NegativesLabeller, PositivesLabeller
+from streams.outbox import Outbox
 
 log = logging.getLogger(__name__)
 
@@ -32,14 +33,15 @@ class LabelRole:
     ) -> None:
         self._settings = settings
         self._role = role
+        self._outbox = Outbox()
         self._labeller: PositivesLabeller | NegativesLabeller
         if role == "label-positives":
-            self._labeller = PositivesLabeller(settings, role, _wall_clock_ms)
+            self._labeller = PositivesLabeller(settings, role, _wall_clock_ms, self._outbox)
             # A click waits for nothing; an exposure's label is in no hurry, and lingering halves
             # its cost.
             self._linger_s = 0.0
         else:
-            self._labeller = NegativesLabeller(settings, role, _wall_clock_ms)
+            self._labeller = NegativesLabeller(settings, role, _wall_clock_ms, self._outbox)
             self._linger_s = 0.1
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: Event | None = None
@@ -60,8 +62,8 @@ class LabelRole:
         labeller = self._labeller
         figures = {name: float(count) for name, count in sorted(labeller.counts.items())}
         figures["open_records"] = labeller.open_records
-        figures["in_flight"] = len(labeller.outbox)
-        figures["delivery_retries"] = labeller.outbox.retries
+        figures["in_flight"] = len(self._outbox)
+        figures["delivery_retries"] = self._outbox.retries
         if isinstance(labeller, NegativesLabeller):
             figures["pending_exposures"] = labeller.pending
         ready = bool(labeller.partitions)
@@ -82,13 +84,13 @@ class LabelRole:
 
     async def _run_app(self, stopping: Event) -> None:
         app = build_app(self._settings, self._role, self._labeller, self._linger_s)
-        self._labeller.outbox.connect(app)
+        self._outbox.connect(app)
         try:
             await app.start()
             await app.wait(stopping)
-            if self._labeller.outbox:
-                await asyncio.wait_for(self._labeller.outbox.drain(), _DRAIN_S)
+            if self._outbox:
+                await asyncio.wait_for(self._outbox.drain(), _DRAIN_S)
         except TimeoutError:
-            log.warning("stop=undelivered records=%d", len(self._labeller.outbox))
+            log.warning("stop=undelivered records=%d", len(self._outbox))
         finally:
             await app.stop()

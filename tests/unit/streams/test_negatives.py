@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from hypothesis import given, settings
@@ -31,7 +32,7 @@ def event(action: str, request: str, item: str, ts_ms: int) -> Event:
 
 
 def negatives_of(step: Step[int]) -> set[int]:
-    return {negative.sample.sample_id for negative in step.negatives}
+    return {sample.sample_id for samples in step.negatives.values() for sample in samples}
 
 
 def batch_labels(events: Iterable[Event]) -> set[int]:
@@ -50,11 +51,11 @@ def test_an_exposure_is_a_negative_only_once_the_watermark_is_past_its_window() 
     join.add([event("exposure", "r", "a", T0)], 0)
     # Watermark = T0 + WINDOW exactly: not yet past.
     at_window = join.add([event("view", "r", "z", T0 + WINDOW_MS + LATENESS_MS)], 1)
-    assert at_window.negatives == []
+    assert at_window.negatives == {}
     # One bucket of a second later it is.
     past = join.add([event("view", "r", "z", T0 + WINDOW_MS + LATENESS_MS + 1_000)], 2)
     assert negatives_of(past) == {sample_id("r", "a", "exposure")}
-    assert [negative.token for negative in past.negatives] == [0]
+    assert list(past.negatives) == [0]
     assert join.pending == 0
 
 
@@ -65,10 +66,10 @@ def test_a_click_settles_its_exposure_whichever_comes_first() -> None:
         for token, action in enumerate(order):
             step = join.add([event(action, "r", "a", T0)], token)
             held += step.held
-            released += len(step.released)
+            released += sum(step.released.values())
         end = join.add([event("view", "x", "x", T0 + 10 * WINDOW_MS)], 9)
-        assert end.negatives == []
-        assert held == released + len(end.released)  # every hold has ended
+        assert end.negatives == {}
+        assert held == released + sum(end.released.values())  # every hold has ended
 
 
 def test_a_signal_settles_nothing() -> None:
@@ -84,7 +85,7 @@ def test_idle_time_moves_on_with_the_clock_from_where_events_left_it() -> None:
     past = T0 - 365 * 86_400_000  # a stream of the past
     join.add([event("exposure", "r", "a", past)], 0)
     clock.now_ms += IDLE_GRACE_MS + WINDOW_MS  # not yet: lateness is still to pass
-    assert join.tick().negatives == []
+    assert join.tick().negatives == {}
     clock.now_ms += LATENESS_MS + 1_000
     assert negatives_of(join.tick()) == {sample_id("r", "a", "exposure")}
 
@@ -94,22 +95,22 @@ def test_an_exposure_after_its_window_is_settled_at_once_and_counted() -> None:
     join.add([event("view", "x", "x", T0 + 10 * WINDOW_MS)], 0)
     step = join.add([event("exposure", "r", "a", T0)], 1)
     assert (step.held, negatives_of(step)) == (1, {sample_id("r", "a", "exposure")})
-    assert (join.late, join.pending) == (1, 0)
+    assert (step.late, join.pending) == (1, 0)
 
 
 def test_a_late_exposure_finds_the_click_behind_it_in_its_record() -> None:
     join = NegativesJoin[int](RULES, Clock())
     join.add([event("view", "x", "x", T0 + 10 * WINDOW_MS)], 0)
     step = join.add([event("exposure", "r", "a", T0), event("click", "r", "a", T0)], 1)
-    assert step.negatives == []
-    assert step.held == len(step.released) == 1
+    assert step.negatives == {}
+    assert step.held == sum(step.released.values()) == 1
 
 
 def test_a_gap_of_years_expires_everything_in_one_call() -> None:
     join = NegativesJoin[int](RULES, Clock())
     join.add([event("exposure", f"r{n}", "a", n) for n in range(5_000)], 0)
     step = join.add([event("view", "x", "x", T0)], 1)
-    assert len(step.negatives) == 5_000
+    assert len(negatives_of(step)) == 5_000
 
 
 def test_forgetting_a_record_leaves_nothing_of_it() -> None:
@@ -118,8 +119,21 @@ def test_forgetting_a_record_leaves_nothing_of_it() -> None:
     join.add([event("exposure", "r", "c", T0)], 1)
     join.forget(0)
     end = join.add([event("view", "x", "x", T0 + 10 * WINDOW_MS)], 2)
-    assert [negative.token for negative in end.negatives] == [1]
-    assert end.released == []
+    assert list(end.negatives) == [1]
+    assert end.released == {}
+
+
+def test_over_the_bound_the_oldest_are_settled_early_and_a_positive_still_takes_them_back() -> None:
+    join = NegativesJoin[int](RULES.model_copy(update={"max_pending_exposures": 3}), Clock())
+    shown = [event("exposure", f"r{n}", "a", T0 + 1_000 * n) for n in range(5)]
+    steps = [join.add([each], token) for token, each in enumerate(shown)]
+    assert [list(step.negatives) for step in steps] == [[], [], [], [0], [1]]
+    assert [step.early for step in steps] == [0, 0, 0, 1, 1]
+    assert join.pending == 3
+    # The clicks are remembered up to the same bound; the oldest is forgotten first.
+    step = join.add([event("click", f"r{n}", "a", T0 + 1_000 * n) for n in range(5)], 9)
+    assert step.released == {2: 1, 3: 1, 4: 1, 9: 2}
+    assert (step.held, join.remembered, step.early) == (5, 3, 2)
 
 
 pairs = st.tuples(st.sampled_from("pqr"), st.sampled_from("abc"))
@@ -205,7 +219,9 @@ def _run(log: list[Event], start: int, end: int, emitted: set[int]) -> int:
         step = join.add([log[offset]], offset)
         holds[offset] = step.held
         emitted |= negatives_of(step)
-        for token in [*step.released, *(negative.token for negative in step.negatives)]:
-            holds[token] -= 1
+        over = Counter(step.released)
+        over.update({token: len(samples) for token, samples in step.negatives.items()})
+        for token, times in over.items():
+            holds[token] -= times
             assert holds[token] >= 0
     return next((offset for offset in range(start, end) if holds[offset]), end)
