@@ -88,12 +88,14 @@ class Stack:
 
     def start_role(self, role: Role) -> Child:
         """Start one role and return at once; one that ran before must have ended."""
+        self._roles[role] = self.start_another(role, role)
+        return self._roles[role]
+
+    def start_another(self, role: Role, instance: str) -> Child:
+        """Start one more process of a role, which the caller ends."""
         command = [sys.executable, "-m", "ops.cli", "run", role]
-        log = self.log_dir / f"{role}.log"
-        settings = self.settings.model_copy(update={"instance": role})
-        child = Child(role, command, log, environment(settings))
-        self._roles[role] = child
-        return child
+        settings = self.settings.model_copy(update={"instance": instance})
+        return Child(instance, command, self.log_dir / f"{instance}.log", environment(settings))
 
     def role(self, role: Role) -> Child:
         """The child that runs this role."""

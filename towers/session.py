@@ -109,6 +109,14 @@ class Session:
         self._saver.settle(wait=True)
         self._start_saving()
         self._saver.close()
+        self._disconnect()
+
+    def abandon(self) -> None:
+        """Leave everything to the trainer that leads now: write no checkpoint."""
+        self._saver.close()
+        self._disconnect()
+
+    def _disconnect(self) -> None:
         self._links.first.close()
         self._links.later.close()
         self._links.vectors.close()

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from typing import TypeVar
 
 import torch
 
@@ -18,6 +19,7 @@ from schemas.topics import ITEM_VECTORS, ITEMS, NEGATIVES, POSITIVES, topic_name
 from towers.arrays import unpacked
 from towers.checkpoint import CheckpointStore
 from towers.inbox import Inbox, Positions
+from towers.lead import Lead
 from towers.learner import Learner
 from towers.published_log import read_back
 from towers.publisher import Publisher
@@ -29,6 +31,11 @@ from towers.vector_writer import VectorWriter
 log = logging.getLogger(__name__)
 
 _RETRY_S = 0.5
+_STANDBY = "standby: another trainer of this epoch leads"
+_STANDBY_MS = 200
+_ASK_S = 0.2
+
+T = TypeVar("T")
 _SWITCH_S = 0.0005
 
 
@@ -37,8 +44,10 @@ def _wall_clock_ms() -> int:
 
 
 class Trainer:
-    """Restores, connects, and works until it is stopped; waits for Kafka and Redis, and never
-    ends because of them.
+    """Waits until it leads, restores, connects, and works until it is stopped.
+
+    It waits for Kafka and Redis, and never ends because of them. A trainer whose lead has passed
+    to another begins again as a standby, with what that one's checkpoint says.
     """
 
     def __init__(self, settings: Settings, now_ms: Callable[[], int] = _wall_clock_ms) -> None:
@@ -46,12 +55,7 @@ class Trainer:
         self._now_ms = now_ms
         self._stopping = threading.Event()
         self._store = CheckpointStore(settings)
-        towers = settings.towers
-        self._core = Core(
-            Learner(settings),
-            Publisher(towers.dim, settings.trainer, towers.trend_half_life),
-            UserWriter(settings, connect_redis(settings.redis), now_ms),
-        )
+        self._core = self._new_core()
         self._session: Session | None = None
         self._reason = "starting"
 
@@ -60,19 +64,48 @@ class Trainer:
         torch.set_num_threads(1)
         # The threads of the Kafka clients would else keep a click waiting 5 ms at a time.
         sys.setswitchinterval(_SWITCH_S)
+        since_ms = self._now_ms()
+        lead = self._patiently(lambda: Lead(self._settings, since_ms))
+        if lead is None:
+            return
+        try:
+            while not self._stopping.is_set():
+                if lead.held(_STANDBY_MS):
+                    self._work(lead)
+                elif self._reason != _STANDBY:
+                    self._reason = _STANDBY
+                    log.info("trainer=standby epoch=%d", self._settings.towers.epoch)
+        finally:
+            lead.close()
+
+    def _work(self, lead: Lead) -> None:
+        """Restore, and train while this trainer leads."""
         positions = self._restore()
-        links = self._connect(positions)
+        links = self._patiently(lambda: self._try_to_connect(positions))
         if links is None:
             return
-        saver = CheckpointSaver(self._store)
-        session = Session(self._settings, self._core, links, saver, self._now_ms)
+        session = Session(
+            self._settings, self._core, links, CheckpointSaver(self._store), self._now_ms
+        )
         self._session = session
         log.info("trainer=running step=%d", self._core.learner.step)
-        while not self._stopping.is_set():
+        asked_s = time.monotonic()
+        leads = True
+        while leads and not self._stopping.is_set():
             session.turn()
-        session.finish()
+            if time.monotonic() - asked_s > _ASK_S:
+                asked_s = time.monotonic()
+                leads = lead.held(0)
+        if leads:
+            session.finish()
+            log.info("trainer=stopped step=%d", self._core.learner.step)
+        else:
+            session.abandon()
+            log.warning("trainer=deposed step=%d action=standby", self._core.learner.step)
+        self._session, self._reason = None, _STANDBY
         self._core.users.close()
-        log.info("trainer=stopped step=%d", self._core.learner.step)
+        if not leads:
+            self._core = self._new_core()
 
     def stop(self) -> None:
         """Finish the turn, write a checkpoint and return from `run`."""
@@ -105,17 +138,25 @@ class Trainer:
         positions: Positions = unpacked(state["positions"], Positions)
         return positions
 
-    def _connect(self, positions: Positions) -> Links | None:
-        """The connections, however long they take; None when `stop` came first."""
+    def _patiently(self, connect: Callable[[], T]) -> T | None:
+        """What `connect` gives, however long it takes; None when `stop` came first."""
         while not self._stopping.is_set():
             try:
-                return self._try_to_connect(positions)
+                return connect()
             except (BrokerUnavailable, TopicError) as error:
                 if str(error) != self._reason:  # once a reason, not once a try
                     log.warning("kafka=waiting error=%r action=retrying", str(error))
                 self._reason = str(error)
                 self._stopping.wait(_RETRY_S)
         return None
+
+    def _new_core(self) -> Core:
+        settings, towers = self._settings, self._settings.towers
+        return Core(
+            Learner(settings),
+            Publisher(towers.dim, settings.trainer, towers.trend_half_life),
+            UserWriter(settings, connect_redis(settings.redis), self._now_ms),
+        )
 
     def _try_to_connect(self, positions: Positions) -> Links:
         settings, namespace = self._settings, self._settings.namespace

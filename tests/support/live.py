@@ -56,9 +56,14 @@ class Live:
         self.settings = stack.settings
         self.producer = EventProducer(self.settings)
         self.client = RecallClient(self.settings)
+        # One for all reading: kafka-python's clients are slow to open, and leak when closed often.
+        self._reader = KafkaConsumer(
+            bootstrap_servers=self.settings.kafka.bootstrap_servers, enable_auto_commit=False
+        )
         self._requests = 0
 
     def close(self) -> None:
+        self._reader.close()
         self.client.close()
         self.producer.close()
 
@@ -143,21 +148,16 @@ class Live:
     def read_all(self, topic: str) -> list[bytes]:
         """Every value now on the topic."""
         name = topic_name(self.settings.namespace, topic)
-        consumer = KafkaConsumer(
-            bootstrap_servers=self.settings.kafka.bootstrap_servers, enable_auto_commit=False
-        )
-        try:
-            parts = [TopicPartition(name, p) for p in consumer.partitions_for_topic(name) or ()]
-            consumer.assign(parts)
-            consumer.seek_to_beginning(*parts)
-            ends = consumer.end_offsets(parts)
-            values: list[bytes] = []
-            while any(consumer.position(part) < ends[part] for part in parts):
-                for records in consumer.poll(timeout_ms=200).values():
-                    values.extend(record.value for record in records)
-            return values
-        finally:
-            consumer.close()
+        consumer = self._reader
+        parts = [TopicPartition(name, p) for p in consumer.partitions_for_topic(name) or ()]
+        consumer.assign(parts)
+        consumer.seek_to_beginning(*parts)
+        ends = consumer.end_offsets(parts)
+        values: list[bytes] = []
+        while any(consumer.position(part) < ends[part] for part in parts):
+            for records in consumer.poll(timeout_ms=200).values():
+                values.extend(record.value for record in records)
+        return values
 
     def samples(self, topic: str) -> list[Sample]:
         decoder = Decoder[SampleBatch](SampleBatch)
