@@ -12,10 +12,12 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from ops.commands.bench import bench
 from ops.commands.click_item import click_item
 from ops.commands.data import data
 from ops.commands.demo import demo
 from ops.commands.doctor import doctor
+from ops.commands.label import label
 from ops.commands.recall import recall
 from ops.commands.replay import replay
 from ops.commands.run import run
@@ -66,9 +68,12 @@ def options(
         os.environ[CONFIG_VARIABLE] = str(config)  # children of this process read the same file
 
 
-for command in (up, demo, replay, data, run, recall, tail, doctor):
+for command in (up, demo, replay, data, label, run, recall, tail, doctor):
     app.command()(command)
 app.command("click")(click_item)
+# All that follows a benchmark's name is the benchmark's, its --help too.
+_PASSED_ON = {"allow_interspersed_args": False, "allow_extra_args": True}
+app.command("bench", context_settings=_PASSED_ON)(bench)
 app.add_typer(topics, name="topics")
 
 

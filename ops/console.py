@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import msgspec
 from rich.console import Console
 
@@ -14,7 +12,7 @@ err = Console(stderr=True, highlight=False)
 """Progress and errors go to stderr, so that they never mix with an answer."""
 
 
-def print_json(answer: object) -> None:
-    """One JSON value on one line of stdout."""
-    sys.stdout.write(msgspec.json.encode(answer).decode() + "\n")
-    sys.stdout.flush()
+def print_json(answer: object, console: Console = out) -> None:
+    """One JSON value on one line of stdout, or where the console writes."""
+    console.file.write(msgspec.json.encode(answer).decode() + "\n")
+    console.file.flush()

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import logging
 import os
+import threading
 import time
-from collections import Counter
 
 # These report each try to connect, up to a hundred lines a second while a broker is away.
 _LOUD = ("aiokafka", "kafka", "faust", "mode", "asyncio")
 _LOUD_PERIOD_S = 10.0
+
+# A producer gone wrong makes a dead letter of each event, and each warns.
+_OWN_LINES = 10
+_OWN_PERIOD_S = 1.0
 
 
 class _KeyValueFormatter(logging.Formatter):
@@ -22,26 +26,53 @@ class _KeyValueFormatter(logging.Formatter):
 
 
 class Sparing(logging.Filter):
-    """Lets one line of each loud library through every 10 s, with how many it kept back."""
+    """Bounds what repeats itself, and says how many lines it kept back.
+
+    Of the errors of each loud library one line passes every 10 s; of the warnings and errors of
+    each place in our own code ten a second. The first line after some were kept back ends with
+    `kept_back=` and their number.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self._said_s: dict[str, float] = {}
-        self._kept_back: Counter[str] = Counter()
+        self._shares: dict[object, _Share] = {}
+        self._lock = threading.Lock()
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the line is let through."""
         library = record.name.partition(".")[0]
-        if library not in _LOUD or record.levelno < logging.ERROR:
+        loud = library in _LOUD
+        if record.levelno < (logging.ERROR if loud else logging.WARNING):
             return True
-        if record.created - self._said_s.get(library, -_LOUD_PERIOD_S) < _LOUD_PERIOD_S:
-            self._kept_back[library] += 1
-            return False
-        self._said_s[library] = record.created
-        if self._kept_back[library]:
-            record.msg = f"{record.getMessage()} kept_back={self._kept_back.pop(library)}"
+        place = library if loud else (record.pathname, record.lineno)
+        most, period_s = (1, _LOUD_PERIOD_S) if loud else (_OWN_LINES, _OWN_PERIOD_S)
+        with self._lock:
+            share = self._shares.setdefault(place, _Share(record.created))
+            kept_back = share.take(record.created, most, period_s)
+        if kept_back:
+            record.msg = f"{record.getMessage()} kept_back={kept_back}"
             record.args = ()
-        return True
+        return kept_back is not None
+
+
+class _Share:
+    """The lines of one place in the present period."""
+
+    def __init__(self, since_s: float) -> None:
+        self._since_s = since_s
+        self._passed = 0
+        self._kept_back = 0
+
+    def take(self, now_s: float, most: int, period_s: float) -> int | None:
+        """None to keep the line back; else it passes, and so many were kept back before it."""
+        if not 0 <= now_s - self._since_s < period_s:  # also when the clock was set back
+            self._since_s, self._passed = now_s, 0
+        if self._passed >= most:
+            self._kept_back += 1
+            return None
+        self._passed += 1
+        kept_back, self._kept_back = self._kept_back, 0
+        return kept_back
 
 
 class _JsonFormatter(logging.Formatter):

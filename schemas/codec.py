@@ -49,9 +49,19 @@ class Decoder(Generic[T]):
         self._json: msgspec.json.Decoder[T] = msgspec.json.Decoder(wire_type)
 
     def decode(self, data: bytes, form: str = MSGPACK) -> T:
-        """The message. Raises DecodeError, naming the field, when the bytes are not one."""
+        """The message. Raises DecodeError, naming the field, when the bytes are not one.
+
+        So also for JSON with an integer that MessagePack can't carry on to the next topic.
+        """
         try:
-            return self._json.decode(data) if form == JSON else self._msgpack.decode(data)
+            if form != JSON:
+                return self._msgpack.decode(data)
+            message = self._json.decode(data)
+            _msgpack_encoder.encode(message)
+            return message
+        except OverflowError as error:
+            msg = f"an integer has at most 64 bits; {error}"
+            raise DecodeError(msg) from error
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             # RecursionError: nesting deeper than the interpreter's stack is hostile, not a bug.
             raise DecodeError(str(error)) from error

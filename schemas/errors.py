@@ -3,6 +3,7 @@
 PenstockError
 ├── SettingsError            a setting is unknown, missing or out of range
 ├── DecodeError              bytes are not the message that they should be
+├── EventRefused             an event is too large, or can't be written as a message
 ├── BrokerUnavailable        Kafka does not answer                          (retriable)
 ├── RedisUnavailable         Redis does not answer                          (retriable)
 ├── TopicError               a topic is missing, or laid out otherwise
@@ -33,6 +34,10 @@ class SettingsError(PenstockError):
 
 class DecodeError(PenstockError):
     """Bytes are not the message that they should be."""
+
+
+class EventRefused(PenstockError):
+    """An event is too large, or holds what a message can't carry; it was not published."""
 
 
 class BrokerUnavailable(PenstockError):

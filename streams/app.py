@@ -11,6 +11,7 @@ from faust.types import TP, EventT
 
 from schemas.settings import KafkaSettings, Settings
 from schemas.topics import EVENTS, topic_name
+from streams.header_names import read_any_header_name
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ def build_app(
     settings: Settings, role: str, labeller: Labeller, producer_linger_s: float
 ) -> faust.App:
     """The app of one labelling role: group `<namespace>.<role>`, manual acknowledgement."""
+    read_any_header_name()
     group = topic_name(settings.namespace, role)
     app = faust.App(
         group,

@@ -16,18 +16,26 @@ MAX_CHUNK_BYTES = 1_000_000
 def encode_chunks(batch: SampleBatch, limit_bytes: int = MAX_CHUNK_BYTES) -> Iterator[bytes]:
     """The batch as one record, or as several of at most `limit_bytes` with the samples in order.
 
-    The first carries the exposure counts. A single sample larger than the limit goes alone.
+    The first carries the exposure counts. What can't be parted goes alone, however large.
     """
     data = encode(batch)
-    # One sample beside exposure counts can still be parted from them.
-    whole = not batch.samples or (len(batch.samples) == 1 and not batch.exposures)
-    if len(data) <= limit_bytes or whole:
+    parts = halves(batch) if len(data) > limit_bytes else ()
+    if not parts:
         yield data
-        return
+    for part in parts:
+        yield from encode_chunks(part, limit_bytes)
+
+
+def halves(batch: SampleBatch) -> tuple[SampleBatch, ...]:
+    """Two batches that hold the same in the same order; none when it can't be parted.
+
+    One sample beside exposure counts is parted from them; the counts themselves stay together,
+    since they are added once per source offset.
+    """
+    if not batch.samples or (len(batch.samples) == 1 and not batch.exposures):
+        return ()
     half = len(batch.samples) // 2
-    yield from encode_chunks(
-        msgspec.structs.replace(batch, samples=batch.samples[:half]), limit_bytes
-    )
-    yield from encode_chunks(
-        msgspec.structs.replace(batch, samples=batch.samples[half:], exposures={}), limit_bytes
+    return (
+        msgspec.structs.replace(batch, samples=batch.samples[:half]),
+        msgspec.structs.replace(batch, samples=batch.samples[half:], exposures={}),
     )

@@ -8,6 +8,9 @@ from schemas.codec import encode
 from schemas.dead_letters import MAX_KEPT_BYTES, DeadLetter
 from streams.decode import Refusal
 
+_HEADER_BYTES = 11
+"""MessagePack's own bytes of one header, at most: a record may hold very many empty ones."""
+
 
 class Source(NamedTuple):
     """The record that something was refused of."""
@@ -46,7 +49,7 @@ def _first_headers(headers: list[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
     kept: list[tuple[str, bytes]] = []
     left = MAX_KEPT_BYTES
     for name, value in headers:
-        left -= len(name.encode()) + len(value)
+        left -= _HEADER_BYTES + len(name.encode()) + len(value)
         if left < 0:
             break
         kept.append((name, value))

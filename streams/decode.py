@@ -14,7 +14,7 @@ from schemas.settings import LabellingSettings
 _record = Decoder[Event | list[Event]](Event | list[Event])
 _parts = Decoder[list[msgspec.Raw]](list[msgspec.Raw])
 _event = Decoder[Event](Event)
-_map = Decoder[dict[str, object]](dict[str, object])
+_map = Decoder[dict[str, msgspec.Raw]](dict[str, msgspec.Raw])
 
 
 class Refusal(NamedTuple):
@@ -70,13 +70,10 @@ class EventDecoder:
     def _decode_parts(self, value: bytes, form: str, now_ms: int) -> Decoded:
         """Event by event, so that a bad one takes no other with it."""
         try:
-            parts = [bytes(raw) for raw in _parts.decode(value, form)]
-        except DecodeError as parts_error:
-            if _is_map(value, form):
-                parts = [value]
-            else:
-                detail = f"{parts_error}; send MessagePack, or JSON with its content-type header"
-                return Decoded([], [Refusal("undecodable", detail, value)])
+            parts = _split(value, form)
+        except DecodeError as error:
+            detail = f"{error}; send MessagePack, or JSON with its content-type header"
+            return Decoded([], [Refusal("undecodable", detail, value)])
         decoded = Decoded([], [])
         for part in parts:
             try:
@@ -106,13 +103,18 @@ class EventDecoder:
         return None
 
 
-def _is_map(value: bytes, form: str) -> bool:
-    """Whether the value is one whole map, so that the fault is a field's and not the bytes'."""
+def _split(value: bytes, form: str) -> list[bytes]:
+    """The elements of an array, or the one map that the value is, unread.
+
+    Raises DecodeError when it is neither, so that the fault is the bytes' and not a field's.
+    """
     try:
-        _map.decode(value, form)
-    except DecodeError:
-        return False
-    return True
+        return [bytes(raw) for raw in _parts.decode(value, form)]
+    except DecodeError as error:
+        if not isinstance(error.__cause__, msgspec.ValidationError):
+            raise  # not even readable, so no map either
+    _map.decode(value, form)
+    return [value]
 
 
 def _refusal(error: DecodeError, value: bytes) -> Refusal:
@@ -120,6 +122,6 @@ def _refusal(error: DecodeError, value: bytes) -> Refusal:
     advice = "see the Event type"
     if "missing required field" in text:
         return Refusal("missing_field", f"{text}; {advice}", value)
-    if isinstance(error.__cause__, msgspec.ValidationError):
+    if isinstance(error.__cause__, msgspec.ValidationError | OverflowError):
         return Refusal("invalid_field", f"{text}; {advice}", value)
     return Refusal("undecodable", f"{text}; {advice}", value)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import faust
-from aiokafka.errors import KafkaError
+from aiokafka.errors import MessageSizeTooLargeError, RecordListTooLargeError
 from faust.exceptions import ProducerSendError
 
 log = logging.getLogger(__name__)
@@ -29,10 +29,12 @@ class Outbox:
     """Delivers records at least once and calls back when each is on the broker.
 
     A broker that does not answer, or that refuses, is tried again until it takes the record: what
-    waits is safe, because its records of `events` are not acknowledged before.
+    waits is safe, because its records of `events` are not acknowledged before. Only a record above
+    its topic's limit would never be taken: what `instead` makes of it is sent in its place.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, instead: Callable[[Letter], list[Letter]]) -> None:
+        self._instead = instead
         self._app: faust.App | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._failing = False
@@ -58,23 +60,36 @@ class Outbox:
         return len(self._tasks)
 
     async def _deliver(self, letter: Letter, delivered: Callable[[], None]) -> None:
+        await self._send_until_taken(letter)
+        delivered()
+
+    async def _send_until_taken(self, letter: Letter) -> None:
         while True:
             try:
-                if self._app is None:
-                    msg = "no app is connected"
-                    raise ProducerSendError(msg)
-                await self._app.producer.send_and_wait(
-                    letter.topic, letter.key, letter.value, letter.partition, None, None
-                )
-            except (KafkaError, ProducerSendError, OSError) as error:
+                await self._send(letter)
+            except Exception as error:  # whatever it is, giving up would hold the partition
+                if _is_too_large(error):
+                    break
                 self._note_failure(letter, error)
                 await asyncio.sleep(_RETRY_S)
             else:
-                break
+                self._note_success(letter)
+                return
+        for part in self._instead(letter):
+            await self._send_until_taken(part)
+
+    async def _send(self, letter: Letter) -> None:
+        if self._app is None:
+            msg = "no app is connected"
+            raise ProducerSendError(msg)
+        await self._app.producer.send_and_wait(
+            letter.topic, letter.key, letter.value, letter.partition, None, None
+        )
+
+    def _note_success(self, letter: Letter) -> None:
         if self._failing:
             self._failing = False
             log.info("delivery=back topic=%s", letter.topic)
-        delivered()
 
     def _note_failure(self, letter: Letter, error: Exception) -> None:
         self.retries += 1
@@ -91,3 +106,12 @@ class Outbox:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             log.error("delivery=failed error=%r", task.exception())
+
+
+def _is_too_large(error: Exception) -> bool:
+    """Whether the broker, or the producer before it, refuses the record for its size.
+
+    What the producer refuses itself, Faust wraps.
+    """
+    cause = error.__cause__ if isinstance(error, ProducerSendError) else error
+    return isinstance(cause, MessageSizeTooLargeError | RecordListTooLargeError)

@@ -14,6 +14,7 @@ from schemas.status import RoleReport
 from streams.app import build_app
 from streams.labellers import NegativesLabeller, PositivesLabeller
 from streams.outbox import Outbox
+from streams.too_large import TooLarge
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,8 @@ class LabelRole:
     ) -> None:
         self._settings = settings
         self._role = role
-        self._outbox = Outbox()
+        self._too_large = TooLarge(settings, role, _wall_clock_ms)
+        self._outbox = Outbox(self._too_large.instead)
         self._labeller: PositivesLabeller | NegativesLabeller
         if role == "label-positives":
             self._labeller = PositivesLabeller(settings, role, _wall_clock_ms, self._outbox)
@@ -64,6 +66,8 @@ class LabelRole:
         figures["open_records"] = labeller.open_records
         figures["in_flight"] = len(self._outbox)
         figures["delivery_retries"] = self._outbox.retries
+        figures["oversized_labels"] = self._too_large.oversized_labels
+        figures["lost_dead_letters"] = self._too_large.lost_dead_letters
         if isinstance(labeller, NegativesLabeller):
             figures["pending_exposures"] = labeller.pending
         ready = bool(labeller.partitions)

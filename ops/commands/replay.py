@@ -3,36 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, cast
 
 import msgspec
 import typer
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskProgressColumn,
-    TextColumn,
-    TimeRemainingColumn,
-)
 
 from ops.commands.data import DatasetName, DatasetPath, dataset_options
 from ops.commands.options import AsJson
-from ops.console import err, out, print_json
+from ops.console import out, print_json
 from ops.datasets.dataset import Dataset
 from ops.datasets.registry import load_dataset
 from ops.datasets.retime import TimeMode, retime, retime_items
 from ops.pace import Pace
+from ops.progress import progress
 from schemas.events import CLICK, Event
 from schemas.settings import load_settings
 from streams import EventProducer
 
-_BATCH = 200
-_PLAIN_PERIOD_S = 2.0
+_BATCH = 4_000  # some thousand events a record: what the labellers handle fastest
 
 
 class Replayed(msgspec.Struct, frozen=True):
@@ -106,7 +97,7 @@ def _publish(
     producer.flush()
     events = clicks = 0
     total = min(limit or dataset.events_total, dataset.events_total)
-    with _progress(dataset.name, total) as advance:
+    with progress(dataset.name, total, "events") as advance:
         for batch in _paced(islice(dataset.events, total), rate):
             timed = list(retime(batch, mode, _now_ms))
             producer.send_many(timed)
@@ -135,30 +126,6 @@ def _batches(events: Iterable[Event], size: int) -> Iterator[tuple[Event, ...]]:
     rest = iter(events)
     while batch := tuple(islice(rest, size)):
         yield batch
-
-
-@contextmanager
-def _progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Advances a bar on a terminal, or prints a line now and then."""
-    if err.is_terminal:
-        columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
-        with Progress(
-            *columns, MofNCompleteColumn(), TimeRemainingColumn(), console=err, transient=True
-        ) as bar:
-            task = bar.add_task(what, total=total)
-            yield lambda count: bar.advance(task, count)
-        return
-    done = 0
-    said = time.monotonic()
-
-    def advance(count: int) -> None:
-        nonlocal done, said
-        done += count
-        if time.monotonic() - said >= _PLAIN_PERIOD_S:
-            said = time.monotonic()
-            err.print(f"{what}: {done} of {total} events")
-
-    yield advance
 
 
 def _now_ms() -> int:

@@ -1,4 +1,4 @@
-"""A library that repeats itself is let through now and then; our own lines always are."""
+"""What repeats itself is let through now and then, and what was kept back is counted."""
 
 from __future__ import annotations
 
@@ -35,8 +35,39 @@ def test_what_was_kept_back_is_counted() -> None:
     assert again.getMessage() == "no broker"
 
 
-def test_our_own_lines_and_lesser_ones_always_pass() -> None:
+def test_ten_warnings_a_second_of_one_place_in_our_code() -> None:
     sparing = Sparing()
-    for at in range(5):
-        assert sparing.filter(record("streams.app", logging.ERROR, 100.0 + at))
-        assert sparing.filter(record("aiokafka", logging.WARNING, 100.0 + at))
+    flood = [record("streams.labellers", logging.WARNING, 100.0 + n / 1_000) for n in range(2_500)]
+    passed = [line for line in flood if sparing.filter(line)]
+    assert [line.created for line in passed] == [
+        100.0 + (second * 1_000 + n) / 1_000 for second in range(3) for n in range(10)
+    ]
+    said = [line.getMessage() for line in passed]
+    assert said[10] == said[20] == "no broker kept_back=990"
+    assert {line for at, line in enumerate(said) if at not in (10, 20)} == {"no broker"}
+    last = record("streams.labellers", logging.WARNING, 110.0)
+    assert sparing.filter(last)
+    # Every line passed or was said to be kept back.
+    assert last.getMessage() == f"no broker kept_back={2_500 - 30 - 2 * 990}"
+
+
+def test_places_do_not_share() -> None:
+    sparing = Sparing()
+    for _ in range(20):
+        sparing.filter(record("streams.labellers", logging.WARNING, 100.0))
+    elsewhere = record("streams.labellers", logging.WARNING, 100.0)
+    elsewhere.lineno += 1
+    assert sparing.filter(elsewhere)
+
+
+def test_a_clock_set_back_keeps_nothing_back_for_long() -> None:
+    sparing = Sparing()
+    assert sparing.filter(record("aiokafka", logging.ERROR, 5_000.0))
+    assert sparing.filter(record("aiokafka", logging.ERROR, 1_000.0))
+
+
+def test_lesser_lines_always_pass() -> None:
+    sparing = Sparing()
+    for _ in range(50):
+        assert sparing.filter(record("streams.app", logging.INFO, 100.0))
+        assert sparing.filter(record("aiokafka", logging.WARNING, 100.0))
