@@ -1,4 +1,4 @@
-"""What `recall_rpc` asks: an index node with items and users, an echo, and a broker for both."""
+"""What `rpc` asks: an index node with items and users, an echo, and a broker for both."""
 
 from __future__ import annotations
 

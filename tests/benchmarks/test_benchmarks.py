@@ -9,18 +9,24 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from ops.commands.bench import find_benches
+from schemas.errors import EnvironmentProblem
 from schemas.events import CLICK, EXPOSURE
+from schemas.samples import POSITIVE, SampleBatch
 from schemas.settings import Settings, TowerSettings, TrainerSettings
-from tests.benchmarks import labelling, learner, recall_rpc, rounds
+from tests.benchmarks import label_cores, label_stream, labelling, rounds, rpc, trainer
 from tests.benchmarks.bare_model import BareModel, bare_batch
+from tests.benchmarks.label_stream import Labels
 from tests.benchmarks.recall_world import embedded_broker, running
 from tests.benchmarks.rounds import Figures, Row
+from tests.support.command import penstock
+from tests.support.servers import KAFKA_HOME
 
 _SMALL = Settings(
     towers=TowerSettings(dim=8, hidden=8, history=4, uniform_negatives=4),
     trainer=TrainerSettings(batch=4),
 )
-_SIZE = learner.Size(items=100, users=10, warm_steps=2, steps=2, encodes=2)
+_SIZE = trainer.Size(items=100, users=10, warm_steps=2, steps=2, encodes=2)
 
 
 def test_a_ratio_is_the_median_of_the_rounds_own_ratios() -> None:
@@ -47,32 +53,123 @@ def test_the_contenders_begin_in_turn() -> None:
 def test_rows_are_printed_as_one_json_list(capsys: pytest.CaptureFixture[str]) -> None:
     rows = [Row("any", "one", 2.0, 1.0), Row("any", "other", 3.0, 1.5, 1.0, 2.0, 0.5)]
     rounds.show(rows, unit="calls", as_json=True)
-    assert msgspec.json.decode(capsys.readouterr().out, type=list[Row]) == rows
+    assert msgspec.json.decode(capsys.readouterr().out) == [
+        {"case": "any: one", "calls_per_s": 2.0, "ratio": 1.0},
+        {
+            "case": "any: other",
+            "calls_per_s": 3.0,
+            "ratio": 1.5,
+            "p50_ms": 1.0,
+            "p99_ms": 2.0,
+            "p50_ratio": 0.5,
+        },
+    ]
     rounds.show(rows, unit="calls", as_json=False)
     assert "other" in capsys.readouterr().out
 
 
+def test_the_benches_of_the_checkout_are_listed() -> None:
+    done = penstock("bench")
+    assert done.returncode == 0
+    listed = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
+    assert set(listed) >= {"labelling", "rpc", "trainer"}
+    assert listed["rpc"] == (rpc.__doc__ or "").partition("\n")[0]
+    assert "echo" not in listed
+
+
+def test_an_unknown_bench_is_refused_with_the_closest() -> None:
+    done = penstock("bench", "labeling")
+    assert done.returncode == 1
+    assert done.stderr.strip().endswith("got 'labeling'; did you mean 'labelling'?")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_bench_gets_what_follows_its_name_and_gives_its_exit_code() -> None:
+    done = penstock("bench", "labelling", "--help")
+    assert (done.returncode, "--cases" in done.stdout) == (0, True)
+    done = penstock("bench", "labelling", "--cases", "memroy")
+    assert done.returncode == 2
+    assert "memory, kafka, peers; got memroy" in done.stderr
+
+
+def test_benches_need_a_checkout(tmp_path: Path) -> None:
+    with pytest.raises(EnvironmentProblem, match=r"lie in a checkout; .* clone Penstock"):
+        find_benches(tmp_path)
+
+
 @pytest.mark.parametrize("size", labelling.RECORD_SIZES)
 def test_labelling_labels_every_event(size: int) -> None:
-    events = labelling.stream(20_010)  # ends within a request, and is longer than the window
-    records = labelling.records_of(events, size)
-    assert len(records) == -(-len(events) // size)
-    actions = Counter(event.action for event in events)
+    stream = label_stream.stream(20_010)  # ends within a request, and is longer than the window
+    records = label_stream.records_of(stream.events, size)
+    assert len(records) == -(-len(stream.events) // size)
+    actions = Counter(event.action for event in stream.events)
     assert actions[EXPOSURE] == 20_010
-    assert actions[CLICK] == pytest.approx(labelling.CLICK_SHARE * 20_010, rel=0.1)
-    assert labelling.run_decode(records) == len(events)
-    assert labelling.run_positives(records) == actions[CLICK]
-    assert labelling.run_negatives(records) == actions[EXPOSURE] - actions[CLICK]
+    assert actions[CLICK] == pytest.approx(label_stream.CLICK_SHARE * 20_010, rel=0.1)
+    written: list[SampleBatch] = []
+    assert label_cores.run_decode(records, stream.rules) == len(stream.events)
+    decoded = [*label_cores.decode(records, stream.rules)]
+    assert label_cores.run_positives(decoded, stream.rules) == actions[CLICK]
+    assert label_cores.run_positives(decoded, stream.rules, written.append) == actions[CLICK]
+    assert _labels(written) == label_stream.expected(stream.events, positives=True, negatives=False)
+    written.clear()
+    passed = actions[EXPOSURE] - actions[CLICK]
+    assert label_cores.run_negatives(decoded, stream) == passed
+    assert label_cores.run_negatives(decoded, stream, written.append) == passed
+    assert _labels(written) == label_stream.expected(stream.events, positives=False, negatives=True)
 
 
-def test_labelling_measures_each_contender_at_each_size() -> None:
-    rows = labelling.measure(exposures=50, rounds=1)
-    assert [row.ratio for row in rows[::3]] == [1.0] * len(labelling.RECORD_SIZES)
-    assert len(rows) == 3 * len(labelling.RECORD_SIZES)
+def _labels(batches: list[SampleBatch]) -> Labels:
+    labels = Labels()
+    for batch in batches:
+        for sample in batch.samples:
+            labels.add(sample.request_id, sample.item_id, sample.kind == POSITIVE)
+    return labels
+
+
+def test_labels_are_the_same_in_any_order_and_each_counts() -> None:
+    one, other, short, changed = (Labels() for _ in range(4))
+    labels = [("r1", "i1", True), ("r1", "i2", False), ("r2", "i1", False)]
+    for number, label in enumerate(labels):
+        one.add(*label)
+        other.add(*labels[-1 - number])
+        changed.add(label[0], label[1], number == 1)
+    short.add(*labels[0])
+    assert one == other
+    assert short != one != changed
+
+
+def test_labelling_measures_each_contender_at_each_size(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rows = labelling.measure(["memory"], labelling.QUICK._replace(memory=50), rounds=1)
+    assert [row.ratio for row in rows[::5]] == [1.0] * len(labelling.RECORD_SIZES)
+    assert len(rows) == 5 * len(labelling.RECORD_SIZES)
+    assert "left out" not in capsys.readouterr().err
+
+
+@pytest.mark.skipif(KAFKA_HOME is not None, reason="KAFKA_HOME is set: nothing is left out")
+def test_labelling_tells_what_it_leaves_out(capsys: pytest.CaptureFixture[str]) -> None:
+    assert labelling.measure(["kafka", "peers"], labelling.QUICK, rounds=1) == []
+    assert "left out: kafka and peers" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(KAFKA_HOME is None, reason="KAFKA_HOME is not set; it names a Kafka")
+@pytest.mark.parametrize("role", labelling.LABEL_ROLES)
+def test_a_role_makes_exactly_the_labels_on_kafka(role: labelling.LabelRoleName) -> None:
+    with labelling.running_kafka() as kafka:
+        figures = labelling.run_role(kafka, role, exposures=2_000, size=100)
+    assert figures.note == ""
+    assert figures.per_s > 0
+
+
+def test_a_run_that_is_not_right_is_told() -> None:
+    bad = iter([Figures(4.0), Figures(2.0, note="lost"), Figures(0.0, note="died")])
+    rows = rounds.compare("any", {"one": lambda: Figures(2.0), "two": lambda: next(bad)}, 3)
+    assert rows[1] == Row("any", "two", 2.0, 1.0, note="lost; died")
 
 
 def test_the_learner_learns_each_positive_once_and_takes_each_negative() -> None:
-    learning = learner.Learning(_SMALL, _SIZE, negatives=3)
+    learning = trainer.Learning(_SMALL, _SIZE, negatives=3)
     learned, _ = learning.learn(steps=5)
     assert learned == 5 * 4
     figures = learning.learner.figures()
@@ -83,7 +180,7 @@ def test_the_learner_learns_each_positive_once_and_takes_each_negative() -> None
 
 
 def test_the_learner_is_measured_beside_the_bare_loop() -> None:
-    learning, *_ = rows = learner.measure(_SMALL, _SIZE, rounds=1)
+    learning, *_ = rows = trainer.measure(_SMALL, _SIZE, rounds=1)
     assert learning.ratio == 1.0
     assert [row.contender.partition(" ")[0] for row in rows].count("bare") == 2
     assert len(rows) == 5
@@ -98,14 +195,13 @@ def test_the_bare_loop_learns() -> None:
 
 
 def test_every_recall_and_every_echo_is_answered(tmp_path: Path) -> None:
-    load = recall_rpc.Load(in_flight=4, calls=10)
+    load = rpc.Load(in_flight=4, calls=10)
     with (
         embedded_broker(_SMALL, tmp_path) as settings,
         running(settings, tmp_path, items=40, users=3) as callers,
     ):
         answers = {
-            name: recall_rpc.ask(client, load, users=3)
-            for name, client in callers._asdict().items()
+            name: rpc.ask(client, load, users=3) for name, client in callers._asdict().items()
         }
     for answer in answers.values():
         assert len(answer.replies) == len(answer.latencies_ms) == load.calls

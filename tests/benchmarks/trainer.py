@@ -143,7 +143,7 @@ def measure(settings: Settings, size: Size = FULL, rounds: int = 5) -> list[Row]
 
 
 def main() -> None:
-    given = parser("tests.benchmarks.learner", __doc__, rounds=5).parse_args()
+    given = parser("trainer", __doc__, rounds=5).parse_args()
     torch.set_num_threads(1)  # as the trainer does
     show(measure(Settings(), rounds=given.rounds), unit="each", as_json=given.json)
 

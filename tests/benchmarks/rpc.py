@@ -97,7 +97,7 @@ def measure(
 
 
 def main() -> None:
-    options = parser("tests.benchmarks.recall_rpc", __doc__, rounds=5)
+    options = parser("rpc", __doc__, rounds=5)
     options.add_argument(
         "--external", action="store_true", help="use the Kafka and Redis of the settings"
     )
