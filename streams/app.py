@@ -22,10 +22,14 @@ _HEARTBEAT_S = 1.5
 _COMMIT_S = 1.0
 _NEVER_S = 10 * 365 * 86_400.0
 _TICK_S = 0.2
+_BATCH_BYTES = 262_144
 
 
 class Labeller(Protocol):
     """What the agent drives; its methods run on the app's event loop and never raise."""
+
+    async def room(self) -> None:
+        """Wait until another record may come."""
 
     def handle(self, event: EventT[bytes]) -> None:
         """Take one record."""
@@ -59,6 +63,8 @@ def build_app(
         stream_wait_empty=False,
         producer_acks=-1,
         producer_linger=producer_linger_s,
+        # As many labels as a broker takes well in one go; a new batch costs what 100 labels do.
+        producer_max_batch_size=_BATCH_BYTES,
         producer_max_request_size=settings.labelling.max_record_bytes + 1_000_000,
         topic_allow_declare=False,
         topic_disable_leader=True,
@@ -77,6 +83,7 @@ def build_app(
 
     async def label(stream: faust.StreamT[bytes]) -> AsyncIterator[None]:
         async for event in cast(faust.Stream[bytes], stream).noack().events():
+            await labeller.room()
             labeller.handle(event)
             yield
 

@@ -35,6 +35,9 @@ class Sender(Protocol):
     def send(self, letter: Letter, delivered: Callable[[], None]) -> None:
         """Send in the background, and call back once the broker has acknowledged."""
 
+    async def room(self) -> None:
+        """Wait until not too much waits for the broker."""
+
 
 class RecordLabeller:
     """What both labellers share: one line of records a partition, dead letters, counters."""
@@ -63,6 +66,10 @@ class RecordLabeller:
         for line in self._lines.values():
             line.abandon()
         self._lines = {partition: AckLine() for partition in partitions}
+
+    async def room(self) -> None:
+        """Wait while too many labels wait for the broker: no more events then."""
+        await self._outbox.room()
 
     def handle(self, event: EventT[bytes]) -> None:
         """Label one record; whatever is wrong with it becomes a dead letter."""

@@ -63,6 +63,9 @@ class SimulatedOutbox:
     def send(self, letter: Letter, delivered: Callable[[], None]) -> None:
         self.flights.append(Flight(letter, delivered))
 
+    async def room(self) -> None:
+        """Without a bound."""
+
 
 @dataclass
 class Worker:

@@ -46,19 +46,23 @@ class LimitedBroker:
         self._limits = limits
         self._outages = outages
 
-    async def send_and_wait(
+    async def send(
         self, topic: str, key: bytes, value: bytes, partition: int, _: None, __: None
-    ) -> None:
+    ) -> asyncio.Future[None]:
+        answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         limit = self._limits.get(topic, LIMIT)
         if len(value) > 2 * limit:
             msg = "Error while sending"
             raise ProducerSendError(msg) from MessageSizeTooLargeError()
         if len(value) > limit:
-            raise MessageSizeTooLargeError
-        if self._outages:
+            answer.set_exception(MessageSizeTooLargeError())
+        elif self._outages:
             self._outages -= 1
-            raise KafkaConnectionError
-        self.taken.append(Letter(topic, partition, key, value))
+            answer.set_exception(KafkaConnectionError())
+        else:
+            self.taken.append(Letter(topic, partition, key, value))
+            answer.set_result(None)
+        return answer
 
 
 def deliver(
