@@ -35,7 +35,8 @@ _PARTITION = 0  # of events: one labeller sees all
 class PenstockChain:
     """A `Recommender`, in the order of a trainer's turn: users are refreshed, then a step learned.
 
-    A step is taken once `trainer.batch` positives wait. What is published reaches the index, and
+    A turn comes before each list, as nobody could see one in between; it learns a step once
+    `trainer.batch` positives wait. What is published reaches the index, and
     what is written of users reaches recall, at the sync interval: at once when that is `live`.
     A user's record is encoded when it is first needed: asked for, or about to be outdated by a
     step. Until then nothing changes what would be in it, but the trend's clock, which recall takes
@@ -54,6 +55,8 @@ class PenstockChain:
         self._core = RecallCore(settings, self._index)
         self._join = NegativesJoin[int](settings.labelling, self._now_ms)
         self._sync = SyncClock(sync)
+        self._arrived: list[Item] = []
+        self._labelled: list[SampleBatch] = []
         self._owed: dict[str, None] = {}  # users whose record is no longer true
         self._written: dict[str, bytes] = {}  # records that recall can't see yet
         self._served: dict[str, bytes] = {}
@@ -62,6 +65,7 @@ class PenstockChain:
     def recommend(self, ask: Ask) -> list[str]:
         """See `Recommender`. Raises SettingsError when the settings allow no list so long."""
         self._go_to(ask.ts_ms)
+        self._turn()
         if self._sync.due(ask.ts_ms):
             # Live, others' records are written when they are asked for: nobody reads them before.
             self._write_users([ask.user_id] if self._sync.live else list(self._owed))
@@ -79,26 +83,32 @@ class PenstockChain:
 
     def arrive(self, items: Sequence[Item]) -> None:
         """See `Recommender`."""
-        self._learner.put_items(items)
+        self._arrived.extend(items)
 
     def take(self, events: Sequence[Event]) -> None:
         """See `Recommender`."""
         self._go_to(max(event.ts_ms for event in events))
         self._taken += 1
-        positives = label_positives(events, self._settings.labelling, _PARTITION, self._taken)
-        step = self._join.add(events, self._taken)
-        self._observe(positives)
+        rules = self._settings.labelling
+        self._labelled.append(label_positives(events, rules, _PARTITION, self._taken))
+        negatives = self._join.add(events, self._taken).negatives
+        if negatives:
+            samples = [negative.sample for negative in negatives]
+            self._labelled.append(SampleBatch(samples, _PARTITION, self._taken))
+
+    def _turn(self) -> None:
+        """What a trainer does with all that came since the last list."""
+        if self._arrived:
+            self._learner.put_items(self._arrived)
+            self._arrived = []
+        if self._labelled:
+            self._owed |= dict.fromkeys(self._learner.observe(self._labelled))
+            self._labelled = []
         learn = self._learner.pending >= self._settings.trainer.batch
         if learn:
             self._write_users(list(self._owed))
             self._learner.learn()
         self._publish(scan=learn)
-        if step.negatives:
-            samples = [negative.sample for negative in step.negatives]
-            self._observe(SampleBatch(samples, _PARTITION, self._taken))
-
-    def _observe(self, batch: SampleBatch) -> None:
-        self._owed |= dict.fromkeys(self._learner.observe([batch]))
 
     def _publish(self, scan: bool) -> None:
         self._publishing.publish(scan)
