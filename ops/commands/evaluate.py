@@ -23,8 +23,10 @@ from ops.commands.options import AsJson
 from ops.console import err, out, print_json
 from ops.datasets.registry import SOURCES, load_dataset
 from ops.evaluation import run
+from ops.evaluation.charts import charts_of
+from ops.evaluation.files import write_files
 from ops.evaluation.models import GROUPS, MODELS, chosen
-from ops.evaluation.report import Report, report_of
+from ops.evaluation.report import report_of
 from ops.evaluation.stream import Stream
 from ops.evaluation.sync import parse_interval
 from ops.evaluation.table import show_report, summary_line
@@ -60,6 +62,10 @@ def evaluate(
             "for movielens-100k, kept for mind and csv]",
         ),
     ] = None,
+    to: Annotated[
+        Path | None,
+        typer.Option("--out", help="A folder for evaluation.json, .html and .png."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure what recall finds of the clicks that come next, against baselines.
@@ -73,6 +79,8 @@ def evaluate(
     `penstock evaluate --dataset movielens-100k`
 
     `penstock evaluate --models penstock,ablations --seeds 3 --json`
+
+    `penstock evaluate --models baselines,penstock --out results`
 
     `penstock evaluate --dataset mind --path MINDsmall_train --sync-interval live,5m,1h,24h,never`
     """
@@ -89,7 +97,10 @@ def evaluate(
         for result in run.evaluate(settings, stream, groups, excluded, started):
             results.append(result)
             err.print(summary_line(result), soft_wrap=True)
-    report: Report = report_of(dataset, stream, excluded, results)
+    report = report_of(dataset, stream, excluded, results)
+    if to is not None:
+        for path in write_files(to, report, charts_of(results, report.rows)):
+            err.print(f"wrote {path}", soft_wrap=True)
     if as_json:
         print_json(report)
     else:

@@ -60,7 +60,8 @@ def estimate(values: Doubles, users: Ints) -> Estimate:
 def moving_average(values: Doubles, window: int, points: int) -> tuple[Ints, Doubles]:
     """The mean over the last `window` values at `points` evenly spaced ends, and those ends.
 
-    An end counts the values up to it; the first is at `window`, or at the last value if fewer.
+    An end counts the values up to it; the first is at `window`, or at the last value if there are
+    fewer. At least 2 points; equal ends are given once.
     """
     count = len(values)
     if not count:

@@ -7,18 +7,13 @@ from rich.table import Table
 
 from ops.evaluation.report import Report
 from ops.evaluation.rows import CUTS, Evaluated, Row, row_of
-
-
-def title_of(row: Row) -> str:
-    """The model, and its interval unless that is `live`."""
-    interval = row["sync_interval"]
-    return str(row["model"]) if interval == "live" else f"{row['model']} @{interval}"
+from ops.evaluation.titles import title_of
 
 
 def summary_line(result: Evaluated) -> str:
     """One result in one line."""
     row = row_of(result)
-    found = ", ".join(f"recall@{k} {_share(row[f'recall@{k}'])}" for k in CUTS)
+    found = ", ".join(f"recall@{k} {share(row[f'recall@{k}'])}" for k in CUTS)
     return f"{title_of(row)}: {found}, {row['seconds']:.0f} s a pass"
 
 
@@ -34,27 +29,35 @@ def show_report(console: Console, report: Report) -> None:
     for row in report.rows:
         cells = [title_of(row)]
         for k in CUTS:
-            cells += [_share(row[f"recall@{k}"]), _half(row, f"recall@{k}")]
-        cells += [_share(row[name]) for name in ("mrr", "coverage")]
-        cells += [_share(row[f"new_{age}_recall@50"]) for age in ("1h", "24h")]
+            cells += [share(row[f"recall@{k}"]), _half(row, f"recall@{k}")]
+        cells += [share(row[name]) for name in ("mrr", "coverage")]
+        cells += [share(row[f"new_{age}_recall@50"]) for age in ("1h", "24h")]
         table.add_row(*cells, f"{row['seconds']:.0f}")
     console.print(table)
+    console.print()
+    console.print(footing(report))
+
+
+def footing(report: Report) -> str:
+    """What the figures stand on, in some sentences."""
     stream = report.stream
     own = "less the user's own" if report.exclude_own else "the user's own too"
-    console.print(
-        f"\n{report.dataset}: {report.clicks} clicks by {stream['users']} users in {report.events} "
-        f"events, each ranked before it is learned among the items seen so far, {own} "
-        f"(mean {stream['candidates_mean']:.0f}, {stream['items']} in all); a random list finds "
-        f"{_share(stream['random_expected@10'])} at 10, {_share(stream['random_expected@50'])} "
-        f"at 50. Clicks on items never seen before, which no list can hold: "
-        f"{_share(stream['unseen_share'])}; first seen within the hour before "
-        f"{_share(stream['new_1h_share'])}, the day before {_share(stream['new_24h_share'])}."
+    told = (
+        f"{report.clicks} clicks by {stream['users']} users in {report.events} events, each ranked "
+        f"before it is learned among the items seen so far, {own} "
+        f"(mean {stream['candidates_mean'] or 0:.0f}, {stream['items']} in all). A random list "
+        f"finds {share(stream['random_expected@10'])} at 10, "
+        f"{share(stream['random_expected@50'])} at 50. Clicks on items never seen before, which "
+        f"no list can hold: {share(stream['unseen_share'])}; first seen within the hour before: "
+        f"{share(stream['new_1h_share'])}, the day before: {share(stream['new_24h_share'])}."
     )
     if report.unknown_actions:
-        console.print(f"{report.unknown_actions} events left out: their action is not configured.")
+        told += f" {report.unknown_actions} events left out: their action is not configured."
+    return told
 
 
-def _share(value: str | int | float | None) -> str:
+def share(value: str | int | float | None) -> str:
+    """Four digits, or a dash for none."""
     return "-" if value is None else f"{value:.4f}"
 
 
