@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from ops.evaluation.ablations import ABLATIONS, Ablation, changed
-from ops.evaluation.chain import PenstockChain
 from ops.evaluation.item_knn import ItemKnn
 from ops.evaluation.matrix import MatrixCompletion
 from ops.evaluation.popularity import Popularity, Random, clicks, exposures
@@ -60,6 +59,8 @@ def chosen(text: str) -> list[str]:
 
 def _chain(ablation: Ablation | None = None) -> Callable[[Setup], Recommender]:
     def build(setup: Setup) -> Recommender:
+        from ops.evaluation.chain import PenstockChain  # with torch, which takes a second
+
         settings = changed(setup.settings, "towers", seed=setup.settings.towers.seed + setup.seed)
         if ablation is not None:
             settings = ablation.change(settings, setup.features)
