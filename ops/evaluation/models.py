@@ -89,16 +89,16 @@ _BASELINES: dict[str, Model] = {
     ),
     "item-knn": Model(
         "cosine over co-clicks, of the latest items",
-        lambda s: ItemKnn(s.settings.labelling, history=20, decay=0.9, window=100),
+        lambda s: ItemKnn(s.settings.labelling, history=20, decay=0.9, window=20),
     ),
     "matrix-completion": Model(
         "dot product, squared loss, what was shown as zeros",
-        lambda s: MatrixCompletion(s.settings.labelling, 0.05, 0.01, 0, s.seed),
+        lambda s: MatrixCompletion(s.settings.labelling, 0.3, 0.02, 0, s.seed),
         seeded=True,
     ),
     "matrix-completion-uniform": Model(
         "the same, with drawn items as zeros",
-        lambda s: MatrixCompletion(s.settings.labelling, 0.05, 0.01, 10, s.seed),
+        lambda s: MatrixCompletion(s.settings.labelling, 0.3, 0.02, 20, s.seed),
         seeded=True,
     ),
 }
