@@ -11,7 +11,7 @@ import os
 import ssl
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
@@ -102,6 +102,8 @@ class LabellingSettings(Section):
     """A larger record of events is a dead letter."""
 
 
+HalfLife = Annotated[float, Field(gt=0)]
+
 FeatureKind = Literal["categorical", "numeric", "text", "ignore"]
 
 
@@ -143,12 +145,23 @@ class TowerSettings(Section):
     """Earlier positives learned again for each new one."""
     replay_buffer: int = Field(default=8_192, ge=1)
     """Latest positives to replay from."""
-    trend_half_life: float = Field(default=5_000.0, gt=0)
-    """Positives after which an item's counts of positives and exposures weigh half."""
+    trend_half_lives: tuple[HalfLife, ...] = Field(default=(10, 200, 5_000), min_length=1)
+    """Positives of anyone after which an item's counts of positives and exposures weigh half; the
+    learned weights choose among them."""
     positives_weight: float = 0.25
-    """Weight of the log of the decayed positives in the score."""
+    """Weight of the log of the slowest count of positives, to begin with."""
     exposures_weight: float = 0.0
-    """Weight of the log of the decayed exposures in the score."""
+    """Weight of the log of the slowest count of exposures, to begin with."""
+    learn_blend: bool = True
+    """Learn the weights of the score online; else they stay as they begin."""
+    similar_items: int = Field(default=100, ge=0)
+    """Items that occur with a user's last ones, in the user's record; 0 counts none."""
+    similar_partners: int = Field(default=64, ge=1)
+    """Items that an item is remembered to occur with, at 8 bytes each."""
+    context_items: int = Field(default=50, ge=0)
+    """Items for each feature of a user's context, in the user's record; 0 counts none."""
+    context_values: int = Field(default=2_000, ge=1)
+    """Latest context values, such as cities, whose items are counted."""
     seed: int = 0
     """Seed of every random choice."""
 
@@ -173,7 +186,7 @@ class TrainerSettings(Section):
     scan_every_steps: int = Field(default=50, ge=1)
     """Steps between scans."""
     bias_step: float = Field(default=0.1, gt=0)
-    """An item is published again when the log of a count has moved by this much."""
+    """An item is published again when its counts move its score by this much."""
     seen_items: int = Field(default=500, ge=0)
     """Newest seen items kept in a user's record."""
     sample_window: int = Field(default=200_000, ge=1)
@@ -197,7 +210,7 @@ class IndexSettings(Section):
     """Most items that one request may ask for."""
     deadline_ms: int = Field(default=1_000, ge=1)
     """How long a request without a deadline may take."""
-    trending_share: float = Field(default=0.25, ge=0, le=1)
+    trending_share: float = Field(default=1.0, ge=0, le=1)
     """Trending items proposed to the blended ranking, as a share of k (at least one if above 0)."""
 
 

@@ -8,14 +8,16 @@ from typing import NamedTuple
 
 from schemas.samples import EXPOSURE_NEGATIVE, POSITIVE, Sample, SampleBatch
 from schemas.settings import Settings
-from towers.arrays import State, ints, packed, unpacked
+from towers.arrays import Floats, State, ints, packed, unpacked
 from towers.catalogue import Catalogue
 from towers.frequency import FrequencyEstimate
 from towers.model import TwoTower
-from towers.recall_meter import Probe, stride
+from towers.probes import Probe
+from towers.recall_meter import stride
+from towers.related import Related
 from towers.replay import Example, ReplayBuffer
 from towers.seen_samples import SeenSamples, exposure_id
-from towers.trend import Trend, TrendCounts
+from towers.trend import Trend
 from towers.users import User, Users
 
 
@@ -40,10 +42,10 @@ class Observer:
         self._model = model
         self._history = towers.history
         self._seen_items = trainer.seen_items
-        self._batch = trainer.batch
         self.catalogue = Catalogue()
         self.users = Users()
-        self.trend = Trend(towers.trend_half_life)
+        self.trend = Trend(towers.trend_half_lives)
+        self.related = Related(settings)
         self.frequency = FrequencyEstimate()
         self.replay = ReplayBuffer(towers.replay_buffer, towers.history, trainer.waiting_positives)
         self.counts: Counter[str] = Counter()
@@ -57,8 +59,10 @@ class Observer:
         """Take the samples in, each once, in their order."""
         observed = Observed([], set(), [])
         touched: dict[str, None] = {}
-        every = stride(len(self.catalogue), self._batch)
-        before: TrendCounts | None = None
+        batches = list(batches)
+        positives = sum(sample.kind == POSITIVE for one in batches for sample in one.samples)
+        every = stride(len(self.catalogue), positives)
+        before: Floats | None = None
         for batch in batches:
             self._count_exposures(batch, observed)
             for sample in batch.samples:
@@ -80,14 +84,17 @@ class Observer:
                 if sample.kind == POSITIVE:
                     if self.trend.clock % every == 0:
                         # Counts from before this call, so that a positive does not rank itself.
-                        before = before or self._counts_before(observed)
-                        self._probe(user, item, before)
+                        if before is None:
+                            before = self._biases_before(observed)
+                        self._probe(user, item, sample, before)
                     self._take_positive(user, item, sample)
                     observed.items.add(item)
                 else:
                     self.counts["signals"] += 1
+                self.related.act(user, item, sample.weight)
                 user.act(item, sample.weight, self._history)
                 user.see(item, self._seen_items)
+        self.related.flush(self.trend.clock, len(self.catalogue))
         observed.items.update(observed.discovered)
         return observed._replace(users=list(touched))
 
@@ -120,16 +127,27 @@ class Observer:
         self.counts["negatives"] += 1
         user.pass_over(sample.sample_id, item)
         if item not in user.seen:  # an older exposure does not make an item seen anew
+            self.related.pass_over(user, item)
             user.see(item, self._seen_items)
 
-    def _counts_before(self, observed: Observed) -> TrendCounts:
+    def _biases_before(self, observed: Observed) -> Floats:
         known = len(self.catalogue) - len(observed.discovered)
-        return self.trend.counts(known)
+        return self.trend.counts(known).biases()
 
-    def _probe(self, user: User, item: int, before: TrendCounts) -> None:
-        seen = ints(user.seen)
-        seen = seen[seen < len(before.positives)]
-        self.probes[self.replay.appended] = Probe(item, seen, before)
+    def _probe(self, user: User, item: int, sample: Sample, before: Floats) -> None:
+        known = before.shape[1]
+        seen, taken = ints(user.seen), ints(user.latest)
+        number = self.replay.appended
+        self.probes[number] = Probe(
+            number,
+            item,
+            sample.weight,
+            seen[seen < known],
+            taken[taken < known],
+            self.trend.names,
+            before,
+            self.related.marks(user, known),
+        )
 
     def _take_positive(self, user: User, item: int, sample: Sample) -> None:
         self.counts["positives"] += 1
@@ -154,6 +172,7 @@ class Observer:
             "catalogue": self.catalogue.state(),
             "users": self.users.state(),
             "trend": self.trend.state(),
+            "related": self.related.state(),
             "frequency": self.frequency.state(),
             "replay": self.replay.state(),
             "samples": self._samples.state(),
@@ -166,6 +185,7 @@ class Observer:
         self.catalogue.load(state["catalogue"])
         self.users.load(state["users"])
         self.trend.load(state["trend"])
+        self.related.load(state["related"])
         self.frequency.load(state["frequency"])
         self.replay.load(state["replay"])
         self._samples.load(state["samples"])

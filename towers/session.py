@@ -10,6 +10,7 @@ from typing import NamedTuple
 from schemas.errors import BrokerUnavailable, TopicError
 from schemas.settings import Settings
 from schemas.topics import ITEM_VECTORS, ITEMS, NEGATIVES, POSITIVES, topic_name
+from schemas.vectors import ANYONE
 from towers.arrays import State, packed
 from towers.inbox import Inbox, Incoming, Positions
 from towers.intake import Intake
@@ -92,7 +93,7 @@ class Session:
         busy = core.learner.pending or core.users.ready or self._publishing.waiting
         acted = self._intake.take(self._poll(self._links.first, 0 if busy else _IDLE_MS))
         self._acted.update(acted)
-        core.users.owe(acted)
+        core.users.owe([*acted, ANYONE] if acted else [])
         self._refresh_users()
         stepped = core.learner.learn() is not None
         self._publishing.publish(scan=stepped)

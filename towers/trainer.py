@@ -46,10 +46,9 @@ class Trainer:
         self._now_ms = now_ms
         self._stopping = threading.Event()
         self._store = CheckpointStore(settings)
-        towers = settings.towers
         self._core = Core(
             Learner(settings),
-            Publisher(towers.dim, settings.trainer, towers.trend_half_life),
+            Publisher(settings),
             UserWriter(settings, connect_redis(settings.redis), now_ms),
         )
         self._session: Session | None = None
