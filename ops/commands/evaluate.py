@@ -26,6 +26,7 @@ from ops.evaluation import run
 from ops.evaluation.charts import charts_of
 from ops.evaluation.files import write_files
 from ops.evaluation.models import GROUPS, MODELS, chosen
+from ops.evaluation.picture import check_matplotlib
 from ops.evaluation.report import report_of
 from ops.evaluation.stream import Stream
 from ops.evaluation.sync import parse_interval
@@ -84,6 +85,8 @@ def evaluate(
 
     `penstock evaluate --dataset mind --path MINDsmall_train --sync-interval live,5m,1h,24h,never`
     """
+    if to is not None:
+        check_matplotlib()
     torch.set_num_threads(1)  # as the trainer does
     names = chosen(models)
     intervals = [parse_interval(text) for text in sync_interval.split(",")]

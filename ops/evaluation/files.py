@@ -17,7 +17,7 @@ from schemas.errors import EnvironmentProblem
 def write_files(folder: Path, report: Report, charts: Sequence[Chart]) -> Iterator[Path]:
     """Write and name `evaluation.json`, `.html` and `.png`, the last one last.
 
-    Raises EnvironmentProblem where the folder can't be written, or matplotlib is not installed.
+    Needs matplotlib. Raises EnvironmentProblem where the folder can't be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -23,12 +23,15 @@ body { background: var(--surface); color: var(--ink); margin: 2rem auto; padding
 h1 { font-size: 1.4rem; } h2 { font-size: 1.05rem; margin: 2rem 0 .5rem; }
 p { color: var(--muted); }
 svg { width: 100%; height: auto; font-size: 12px; }
-svg text { fill: var(--muted); } svg .value, svg .label.main, svg .label.variant { fill: var(--ink); }
+svg text { fill: var(--muted); }
+svg .value, svg .label.main, svg .label.variant { fill: var(--ink); }
 svg .label.main { font-weight: 600; }
 .grid { stroke: var(--grid); } .whisker { stroke: var(--ink); stroke-width: 1.5; }
-rect.main, circle.main { fill: var(--main); } .line.main { stroke: var(--main); stroke-width: 2.5; }
+rect.main, circle.main { fill: var(--main); }
+.line.main { stroke: var(--main); stroke-width: 2.5; }
 rect.variant, circle.variant { fill: var(--variant); } .line.variant { stroke: var(--variant); }
-rect.baseline, circle.baseline { fill: var(--baseline); } .line.baseline { stroke: var(--baseline); }
+rect.baseline, circle.baseline { fill: var(--baseline); }
+.line.baseline { stroke: var(--baseline); }
 .line { fill: none; stroke-width: 1.5; stroke-linejoin: round; }
 .leader { stroke: var(--grid); }
 .scroll { overflow-x: auto; }

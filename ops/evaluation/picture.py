@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from ops.evaluation.charts import Bars, Chart, Lines, Tone, spread
@@ -18,12 +19,9 @@ _WIDTH_INCHES = 9.0
 
 
 def png_of(charts: Sequence[Chart]) -> bytes:
-    """The charts below each other. Raises EnvironmentProblem without matplotlib."""
-    try:
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError as error:
-        msg = "a PNG needs matplotlib; it is not installed; `pip install 'penstock[plots]'`"
-        raise EnvironmentProblem(msg) from error
+    """The charts below each other. Needs matplotlib; see `check_matplotlib`."""
+    from matplotlib.figure import Figure  # an extra: only who wants a picture needs it
+
     heights = [_height(chart) for chart in charts]
     figure = Figure((_WIDTH_INCHES, sum(heights)), facecolor=_SURFACE, layout="constrained")
     rows = figure.subplots(len(charts), height_ratios=heights, squeeze=False)
@@ -36,6 +34,13 @@ def png_of(charts: Sequence[Chart]) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=150, facecolor=_SURFACE)
     return buffer.getvalue()
+
+
+def check_matplotlib() -> None:
+    """Raises EnvironmentProblem where it is not installed: sooner than after the evaluation."""
+    if find_spec("matplotlib") is None:
+        msg = "a PNG needs matplotlib; it is not installed; `pip install 'penstock[plots]'`"
+        raise EnvironmentProblem(msg)
 
 
 def _height(chart: Chart) -> float:
