@@ -10,7 +10,7 @@ from index_service.query import Query
 from index_service.request_rules import broken_rule
 from index_service.users import UNKNOWN, User
 from schemas.recall import ErrorDetail, RecallReply, RecallRequest
-from schemas.score import CONTEXT, SIMILAR, count_names, session_marks
+from schemas.score import CONTEXT, SIMILAR, first_weights, session_marks
 from schemas.settings import Settings
 from schemas.vectors import Float32Array
 
@@ -90,16 +90,14 @@ class RecallCore:
     ) -> Query:
         """A query without a user's record: the settings' scale and weights."""
         towers = self._settings.towers
-        slowest = max(towers.trend_half_lives)
-        weights = (towers.positives_weight, towers.exposures_weight)
-        if vector is None and not any(weights):
-            weights = (1.0, 0.0)
-        names = count_names([slowest])
+        weights = first_weights(towers)
+        if vector is None and not any(weights.values()):
+            weights = dict.fromkeys([*weights][:1], 1.0)  # what is taken most
         return Query(
             vector=vector,
             k=request.k,
             scale=1 / towers.tau,
-            weights=dict(zip(names, weights, strict=True)),
+            weights=weights,
             trend_clock=self._index.trend_clock,
             conditions=request.filter,
             exclude=exclude,

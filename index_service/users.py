@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import NamedTuple
 
+import msgspec
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -60,8 +61,16 @@ def decode_user(data: bytes | None, epoch: int, dim: int) -> User:
 
 
 def or_anyone(user: User, anyone: User) -> User:
-    """The user, with the record of anyone in place of a missing one; the reason stays."""
-    return user if user.record is not None else User(anyone.record, user.reason)
+    """The user, with the record of anyone in place of a missing one; the reason stays.
+
+    Weights are the same for all, so the newer of both count: they are learned while a user rests.
+    """
+    if user.record is None or anyone.record is None:
+        return User(user.record or anyone.record, user.reason)
+    if anyone.record.step <= user.record.step:
+        return user
+    scale, weights = anyone.record.scale, anyone.record.weights
+    return User(msgspec.structs.replace(user.record, scale=scale, weights=weights), user.reason)
 
 
 class UserReader:

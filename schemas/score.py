@@ -15,6 +15,8 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from schemas.settings import TowerSettings
+
 Doubles = npt.NDArray[np.float64]
 
 POSITIVES = "positives"
@@ -46,6 +48,12 @@ def count_name(kind: str, half_life: float) -> str:
 def count_names(half_lives: Sequence[float]) -> list[str]:
     """All counts of an item: of positives, then of exposures, in the order of `half_lives`."""
     return [count_name(kind, each) for kind in (POSITIVES, EXPOSURES) for each in half_lives]
+
+
+def first_weights(towers: TowerSettings) -> dict[str, float]:
+    """Weights of the slowest counts before anything is learned; no other signal has any yet."""
+    names = count_names(sorted(towers.trend_half_lives)[-1:])
+    return dict(zip(names, (towers.positives_weight, towers.exposures_weight), strict=False))
 
 
 def half_life_of(name: str) -> float | None:

@@ -8,7 +8,7 @@ import torch
 
 from schemas.settings import TowerSettings
 from towers.arrays import Floats, Ints, State
-from towers.loss import expected_counts
+from towers.frequency import expected_counts
 from towers.model import Batch, UserInputs
 from towers.observer import Observer
 
@@ -40,15 +40,16 @@ class BatchMaker:
         columns = np.concatenate([examples.items, uniform])  # (columns,)
         counts = expected_counts(
             world.frequency.frequencies(columns),
-            len(examples.items),
+            len(examples.items) if self._settings.in_batch_negatives else 0,
             len(uniform),
             int(world.catalogue.alive.sum()),
         )
         passed, absent = self._passed(world, examples.user_ids, examples.items)
         users = UserInputs(examples.latest, examples.actions, examples.features)
-        # A deleted item that nobody ever took could have no count at all; its target needs none.
-        logs = np.log(np.maximum(counts, np.finfo(np.float32).tiny))
-        return new, Batch(users, examples.items, examples.weights, uniform, logs, passed, absent)
+        # What can't be drawn has no count; as a target it needs no correction either.
+        logs = np.log(counts, out=np.zeros_like(counts), where=counts > 0)
+        weights = examples.weights
+        return new, Batch(len(new), users, examples.items, weights, uniform, logs, passed, absent)
 
     def _replayed(self, oldest: int, end: int, count: int) -> Ints:
         if not count or oldest >= end:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from schemas.score import RECENT, SIMILAR, TAKEN, count_name
+from schemas.score import RECENT, SIMILAR, TAKEN, first_weights
 from schemas.settings import TowerSettings
 from towers.arrays import Doubles, State, array_of, packed, tensor_of, unpacked
 
@@ -29,18 +29,13 @@ class BlendWeights:
 
     def __init__(self, settings: TowerSettings) -> None:
         self._learns = settings.learn_blend
-        slowest = max(settings.trend_half_lives)
         names = [COSINE, SIMILAR, RECENT, TAKEN]
         self._places = {name: place for place, name in enumerate(names)}
         self._weights: Doubles = np.zeros(len(names))
         self._information: Doubles = np.zeros((len(names), len(names)))
-        begins = {
-            COSINE: 1 / settings.tau,
-            count_name("positives", slowest): settings.positives_weight,
-            count_name("exposures", slowest): settings.exposures_weight,
-        }
-        for name, weight in begins.items():
+        for name, weight in first_weights(settings).items():
             self._weights[self.places([name])] = weight
+        self._weights[self._places[COSINE]] = 1 / settings.tau
 
     def places(self, names: Sequence[str]) -> list[int]:
         """Place of each signal among the weights; an unknown one comes to be, with weight 0."""

@@ -60,3 +60,12 @@ class FrequencyEstimate:
         self._clock = state["clock"]
         self._last, self._gap = array_of(state["last"]), array_of(state["gap"])
         self._seen = array_of(state["seen"])
+
+
+def expected_counts(frequencies: Floats, rows: int, uniform: int, items: int) -> Floats:
+    """(columns,): expected times an item is among the columns: batch plus uniform draws.
+
+    frequencies: (columns,), probability that the next positive is that column's item.
+    """
+    counts: Floats = rows * frequencies + np.float32(uniform / max(items, 1))
+    return counts

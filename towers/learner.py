@@ -61,9 +61,10 @@ class Learner:
         """Take item records over, the last one of an id last; each is recallable at once."""
         rows = []
         for item in items:
-            row = self._model.items.put(item.item_id, item.features)
-            if self.world.catalogue.row(item.item_id) is None:
-                self.world.catalogue.discover(item.item_id, row)
+            row = self.world.catalogue.row(item.item_id)
+            if row is None:
+                row = self.world.catalogue.discover(item.item_id)
+            self._model.items.put(row, item.item_id, item.features)
             rows.append(self.world.catalogue.describe(item))
         self._refresh(np.unique(np.array(rows, np.int64)))
 
@@ -210,7 +211,7 @@ class Learner:
             count = len(user.latest)
             latest[index, :count] = list(user.latest)[::-1]
             actions[index, :count] = list(user.latest.values())[::-1]
-        features: Bags = join_bags([(user.rows, user.weights) for user in users])
+        features: Bags = join_bags([(user.keys, user.weights) for user in users])
         return UserInputs(latest, actions, features)
 
     def _user(self, user_id: str) -> User:

@@ -42,6 +42,7 @@ class Observer:
         self._model = model
         self._history = towers.history
         self._seen_items = trainer.seen_items
+        self._user_ids = settings.features.user_id
         self.catalogue = Catalogue()
         self.users = Users()
         self.trend = Trend(towers.trend_half_lives)
@@ -102,8 +103,8 @@ class Observer:
         """Row of the item; one that is new is appended to `discovered`."""
         row = self.catalogue.row(item_id)
         if row is None:
-            row = self._model.items.put(item_id, {})
-            self.catalogue.discover(item_id, row)
+            row = self.catalogue.discover(item_id)
+            self._model.items.put(row, item_id, {})
             discovered.append(row)
         return row
 
@@ -119,9 +120,10 @@ class Observer:
             observed.items.add(item)
 
     def _take_features(self, user: User, sample: Sample) -> None:
-        if user.learn_features(sample.context, sample.ts_ms):
-            encoded = self._model.user_features.encode(user.features)
-            user.rows, user.weights = encoded.rows, encoded.weights
+        changed = user.learn_features(sample.context, sample.ts_ms)
+        if changed or (self._user_ids and not len(user.keys)):
+            identity = sample.user_id if self._user_ids else None
+            user.keys, user.weights = self._model.user_features.encode(user.features, identity)
 
     def _pass_over(self, user: User, item: int, sample: Sample) -> None:
         self.counts["negatives"] += 1
@@ -161,7 +163,7 @@ class Observer:
                 sample.weight,
                 [past for past, _ in reversed(latest)],
                 [action for _, action in reversed(latest)],
-                user.rows,
+                user.keys,
                 user.weights,
             )
         )

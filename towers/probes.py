@@ -53,8 +53,7 @@ class Probe(NamedTuple):
         if self.item not in self.seen:
             candidates[self.seen] = False
         candidates[self.item] = False
-        better: npt.NDArray[np.bool_] = scores[candidates] >= scores[self.item]
-        return int(better.sum())
+        return len(np.flatnonzero(scores[candidates] >= scores[self.item]))
 
     def teach(
         self,

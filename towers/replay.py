@@ -33,10 +33,10 @@ class Example(NamedTuple):
     """Items acted upon before, newest first, without the positive's own."""
     actions: list[float]
     """Weights of those actions."""
-    rows: Ints
-    """The user's feature rows."""
+    keys: Ints
+    """Of the user's features."""
     raw: Doubles
-    """Raw weights of `rows`."""
+    """Raw weights of `keys`."""
 
 
 class Examples(NamedTuple):
@@ -90,7 +90,7 @@ class ReplayBuffer:
         self._actions[place, :count] = example.actions
         self._latest[place, count:] = 0
         self._actions[place, count:] = 0
-        self._features[place] = example.rows, example.raw
+        self._features[place] = example.keys, example.raw
         self.appended += 1
         if self.pending > self._size:
             self.learned += 1

@@ -93,9 +93,11 @@ class Session:
         busy = core.learner.pending or core.users.ready or self._publishing.waiting
         acted = self._intake.take(self._poll(self._links.first, 0 if busy else _IDLE_MS))
         self._acted.update(acted)
-        core.users.owe([*acted, ANYONE] if acted else [])
+        core.users.owe(acted)
         self._refresh_users()
         stepped = core.learner.learn() is not None
+        if stepped:
+            core.users.owe([ANYONE])  # written in the next turn, behind those who act
         self._publishing.publish(scan=stepped)
         self._take_negatives()
         self._note_progress()

@@ -77,7 +77,7 @@ class Trend:
 
     def _grow(self) -> None:
         passed = (self.clock - self._landmarks) / self.half_lives  # (counts,)
-        if passed.max() > _RENORMALISE:
+        if passed.max(initial=0.0) > _RENORMALISE:
             late = passed > _RENORMALISE
             self._landmarks[late] += _RENORMALISE * self.half_lives[late]
             self._counts[:, late] *= 2**-_RENORMALISE

@@ -41,9 +41,9 @@ def _no_features(settings: Settings, names: FeatureNames) -> Settings:
 
 ABLATIONS: dict[str, Ablation] = {
     "no-features": Ablation("ids and histories alone", _no_features),
-    "no-trend": Ablation(
-        "no biases in the score", towers(positives_weight=0.0, exposures_weight=0.0)
-    ),
+    "no-trend": Ablation("no biases in the score", towers(trend_half_lives=(), context_items=0)),
+    "no-similar": Ablation("no co-occurrence in the score", towers(similar_items=0)),
+    "no-blend-learning": Ablation("the score's weights as they begin", towers(learn_blend=False)),
     "last-item-only": Ablation("a history of one item", towers(history=1)),
     "no-replay": Ablation("each positive learned once", towers(replay=0)),
     "no-exposure-negatives": Ablation(
