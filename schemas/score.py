@@ -76,6 +76,11 @@ def bias(counts: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return np.asarray(np.log1p(counts / PRIOR))
 
 
+def unbiased(biases: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The counts that have these signals."""
+    return np.asarray(PRIOR * np.expm1(biases))
+
+
 def session_marks(latest: Iterable[K]) -> Marks[K]:
     """Signals of the items that the user took or looked at, newest first."""
     items = list(latest)

@@ -34,7 +34,8 @@ class BlendWeights:
         self._weights: Doubles = np.zeros(len(names))
         self._information: Doubles = np.zeros((len(names), len(names)))
         for name, weight in first_weights(settings).items():
-            self._weights[self.places([name])] = weight
+            [place] = self.places([name])
+            self._weights[place] = weight
         self._weights[self._places[COSINE]] = 1 / settings.tau
 
     def places(self, names: Sequence[str]) -> list[int]:

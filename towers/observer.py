@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
+import numpy as np
+
 from schemas.samples import EXPOSURE_NEGATIVE, POSITIVE, Sample, SampleBatch
 from schemas.settings import Settings
 from towers.arrays import Floats, State, ints, packed, unpacked
@@ -30,6 +32,15 @@ class Observed(NamedTuple):
     """Items whose counts moved, or that are new."""
     discovered: list[int]
     """Items that no record described and no sample named before."""
+
+
+class Before(NamedTuple):
+    """The counts from before a call of `observe`."""
+
+    biases: Floats
+    """(counts, items)"""
+    shown: set[str]
+    """Items whose exposures came with the call."""
 
 
 class Observer:
@@ -63,7 +74,7 @@ class Observer:
         batches = list(batches)
         positives = sum(sample.kind == POSITIVE for one in batches for sample in one.samples)
         every = stride(len(self.catalogue), positives)
-        before: Floats | None = None
+        before = self._before(batches, positives, every)
         for batch in batches:
             self._count_exposures(batch, observed)
             for sample in batch.samples:
@@ -83,10 +94,7 @@ class Observer:
                     self.counts["late_positives"] += 1
                     user.negatives.pop(exposure_id(sample), None)
                 if sample.kind == POSITIVE:
-                    if self.trend.clock % every == 0:
-                        # Counts from before this call, so that a positive does not rank itself.
-                        if before is None:
-                            before = self._biases_before(observed)
+                    if before is not None and self.trend.clock % every == 0:
                         self._probe(user, item, sample, before)
                     self._take_positive(user, item, sample)
                     observed.items.add(item)
@@ -132,12 +140,22 @@ class Observer:
             self.related.pass_over(user, item)
             user.see(item, self._seen_items)
 
-    def _biases_before(self, observed: Observed) -> Floats:
-        known = len(self.catalogue) - len(observed.discovered)
-        return self.trend.counts(known).biases()
+    def _before(self, batches: list[SampleBatch], positives: int, every: int) -> Before | None:
+        """What a positive of this call may know of counts; None when none will ask.
 
-    def _probe(self, user: User, item: int, sample: Sample, before: Floats) -> None:
-        known = before.shape[1]
+        Counts from before the call, so that no positive ranks itself, nor its request's exposures.
+        """
+        if -self.trend.clock % every >= positives:
+            return None
+        shown = set[str]().union(*(batch.exposures for batch in batches))
+        return Before(self.trend.counts(len(self.catalogue)).biases(), shown)
+
+    def _probe(self, user: User, item: int, sample: Sample, before: Before) -> None:
+        known = before.biases.shape[1]
+        own = before.biases[:, item].copy() if item < known else _NO_BIASES
+        if sample.item_id not in before.shown:
+            # Its request's exposure was counted in an earlier call: recall could not know of it.
+            self.trend.take_exposure_back(own)
         seen, taken = ints(user.seen), ints(user.latest)
         number = self.replay.appended
         self.probes[number] = Probe(
@@ -147,7 +165,8 @@ class Observer:
             seen[seen < known],
             taken[taken < known],
             self.trend.names,
-            before,
+            before.biases,
+            own,
             self.related.marks(user, known),
         )
 
@@ -195,4 +214,5 @@ class Observer:
         self._sources = unpacked(state["sources"], dict[int, int])
 
 
+_NO_BIASES: Floats = np.zeros(0, np.float32)
 _COUNTED = {"duplicate": "duplicates", "refused_negative": "late_positives"}

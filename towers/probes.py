@@ -31,17 +31,25 @@ class Probe(NamedTuple):
     """Of the counts."""
     biases: Floats
     """(counts, items); positives of one poll share them."""
+    own: Floats
+    """(counts,), of the positive's item: without the exposure that led to it."""
     marks: RowMarks
 
     @property
     def known(self) -> int:
         """Items known then."""
-        return self.biases.shape[1]
+        return int(self.biases.shape[1])
 
     def scores(self, cosines: Floats, blend: BlendWeights) -> Doubles:
         """(known,): what the index would rank by. cosines: (known,)."""
         biases = dict(zip(self.names, self.biases, strict=True))
-        return blended(cosines, blend.scale, blend.weights(), biases, self.marks)
+        weights = blend.weights()
+        scores = blended(cosines, blend.scale, weights, biases, self.marks)
+        more = self.own - self.biases[:, self.item]  # (counts,)
+        scores[self.item] += sum(
+            weights[name] * more[place] for place, name in enumerate(self.names) if name in weights
+        )
+        return scores
 
     def rank(self, scores: Doubles, servable: npt.NDArray[np.bool_]) -> int:
         """How many items score at least as well as the positive, which is not counted.
@@ -53,7 +61,8 @@ class Probe(NamedTuple):
         if self.item not in self.seen:
             candidates[self.seen] = False
         candidates[self.item] = False
-        return len(np.flatnonzero(scores[candidates] >= scores[self.item]))
+        ahead: Ints = np.flatnonzero(scores[candidates] >= scores[self.item])
+        return len(ahead)
 
     def teach(
         self,
@@ -79,8 +88,8 @@ class Probe(NamedTuple):
         chosen, shares = _sample(rows, scores[rows], np.random.default_rng([seed, self.number]))
         chosen, shares = np.append(chosen, self.item), np.append(shares, 0.0)
         signals = {COSINE: cosines[chosen].astype(np.float64)}
-        for name, values in zip(self.names, self.biases, strict=True):
-            signals[name] = values[chosen].astype(np.float64)
+        for name, values, own in zip(self.names, self.biases, self.own, strict=True):
+            signals[name] = np.append(values[chosen[:-1]], own).astype(np.float64)
         for name, (places, values) in self.marks.items():
             dense = np.zeros(self.known)
             dense[places] = values

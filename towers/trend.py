@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from schemas.score import bias, count_names
+from schemas.score import bias, count_names, unbiased
 from towers.arrays import Doubles, Floats, Ints, State, array_of, grown, tensor_of
 
 _LEAST = 1e-4  # a thousandth of the score's prior
@@ -74,6 +74,11 @@ class Trend:
         """Of the first `items` rows, as of now."""
         self._counts = grown(self._counts, items)
         return TrendCounts(self._counts[:items], self._growth, float(self.clock))
+
+    def take_exposure_back(self, biases: Floats) -> None:
+        """Make one item's signals (counts,) what they would be with one exposure less, just now."""
+        counts = unbiased(biases[self._kinds :])
+        biases[self._kinds :] = bias(np.maximum(counts - 1, 0))
 
     def _grow(self) -> None:
         passed = (self.clock - self._landmarks) / self.half_lives  # (counts,)
