@@ -64,6 +64,7 @@ class Observer:
         """Samples by what became of them."""
         self.probes: dict[int, Probe] = {}
         """Of pending positives that will be ranked, by their number in the replay buffer."""
+        self._offered = 0  # items known since an earlier call: recall could offer them
         self._samples = SeenSamples(trainer.sample_window)
         self._sources: dict[int, int] = {}  # highest offset of `events` counted, by partition
 
@@ -104,6 +105,7 @@ class Observer:
                 user.act(item, sample.weight, self._history)
                 user.see(item, self._seen_items)
         self.related.flush(self.trend.clock, len(self.catalogue))
+        self._offered = len(self.catalogue)
         observed.items.update(observed.discovered)
         return observed._replace(users=list(touched))
 
@@ -143,12 +145,14 @@ class Observer:
     def _before(self, batches: list[SampleBatch], positives: int, every: int) -> Before | None:
         """What a positive of this call may know of counts; None when none will ask.
 
-        Counts from before the call, so that no positive ranks itself, nor its request's exposures.
+        Counts from before the call, so that no positive ranks itself, nor its request's exposures,
+        and of items from before it: an item that came with its first positive could not be
+        recalled, and would teach that what is new is taken.
         """
         if -self.trend.clock % every >= positives:
             return None
         shown = set[str]().union(*(batch.exposures for batch in batches))
-        return Before(self.trend.counts(len(self.catalogue)).biases(), shown)
+        return Before(self.trend.counts(self._offered).biases(), shown)
 
     def _probe(self, user: User, item: int, sample: Sample, before: Before) -> None:
         known = before.biases.shape[1]
@@ -210,6 +214,7 @@ class Observer:
         self.frequency.load(state["frequency"])
         self.replay.load(state["replay"])
         self._samples.load(state["samples"])
+        self._offered = len(self.catalogue)
         self.counts = Counter(unpacked(state["counts"], dict[str, int]))
         self._sources = unpacked(state["sources"], dict[int, int])
 
