@@ -39,17 +39,17 @@ _PLANTED = {COSINE: 3.0, "positives@10": 0.8, "exposures@10": -0.8, "similar": 2
 def lists(seed: int, count: int) -> list[tuple[dict[str, Doubles], int]]:
     """Candidates with random signals, of which one is taken as the planted weights say."""
     random = np.random.default_rng(seed)
-    made = []
+    made: list[tuple[dict[str, Doubles], int]] = []
     for _ in range(count):
         shown = random.exponential(1.0, 30)
-        signals = {
+        signals: dict[str, Doubles] = {
             COSINE: random.uniform(-1, 1, 30),
             "positives@10": 0.8 * shown + 0.4 * random.standard_normal(30),  # they go together
             "exposures@10": shown,
             "similar": random.random(30) * (random.random(30) < 0.2),
-            "taken": 1.0 * (random.random(30) < 0.1),
+            "taken": (random.random(30) < 0.1).astype(np.float64),
         }
-        scores = sum(weight * signals[name] for name, weight in _PLANTED.items())
+        scores = np.sum([weight * signals[name] for name, weight in _PLANTED.items()], axis=0)
         made.append((signals, int(np.argmax(scores + random.gumbel(size=30)))))
     return made
 

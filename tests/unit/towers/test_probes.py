@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 import pytest
 
 from schemas.settings import TowerSettings
+from towers.arrays import Doubles, Floats
 from towers.blend import COSINE, BlendWeights, softmax_terms
 from towers.probes import Probe
 
@@ -13,7 +15,7 @@ _NAMES = ["positives@9", "exposures@9"]
 _TOWERS = TowerSettings(trend_half_lives=(9,), tau=0.2, positives_weight=0.7, exposures_weight=-0.2)
 
 
-def probe(random: np.random.Generator, items: int, **changes: object) -> Probe:
+def probe(random: np.random.Generator, items: int) -> Probe:
     known = int(random.integers(items // 2, items + 1))
     item = int(random.integers(known))
     biases = random.random((2, known)).astype(np.float32)
@@ -22,7 +24,7 @@ def probe(random: np.random.Generator, items: int, **changes: object) -> Probe:
     seen = random.choice(known, 4, replace=False)
     marked = random.choice(known, 3, replace=False)
     taken = seen[:2]
-    made = Probe(
+    return Probe(
         number=7,
         item=item,
         weight=1.0,
@@ -33,7 +35,6 @@ def probe(random: np.random.Generator, items: int, **changes: object) -> Probe:
         own=own,
         marks={"similar": (marked, random.random(3)), "taken": (taken, np.ones(2))},
     )
-    return made._replace(**changes)
 
 
 def learned_blend() -> BlendWeights:
@@ -45,7 +46,7 @@ def learned_blend() -> BlendWeights:
     return blend
 
 
-def expected_scores(made: Probe, cosines: np.ndarray, blend: BlendWeights) -> list[float]:  # type: ignore[type-arg]
+def expected_scores(made: Probe, cosines: Floats, blend: BlendWeights) -> list[float]:
     weights = blend.weights()
     scores = []
     for row in range(made.known):
@@ -142,5 +143,11 @@ def test_a_sample_of_many_candidates_stands_for_all() -> None:
 class Recorder(BlendWeights):
     """Keeps what it was to learn from."""
 
-    def learn(self, signals, shares, target, importance=1.0):  # type: ignore[no-untyped-def]
+    def learn(
+        self,
+        signals: Mapping[str, Doubles],
+        shares: Doubles,
+        target: int,
+        importance: float = 1.0,
+    ) -> None:
         self.signals, self.shares, self.target = signals, shares, target
