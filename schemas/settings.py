@@ -198,7 +198,7 @@ class TowerSettings(Section):
     similar_items: int = Field(default=100, ge=0)
     """Items that occur with a user's last ones, in the user's record; 0 counts none."""
     similar_partners: int = Field(default=64, ge=1)
-    """Items that an item is remembered to occur with, at 8 bytes each."""
+    """Items that an item is remembered to occur with, at 16 bytes each."""
     context_items: int = Field(default=50, ge=0)
     """Items for each feature of a user's context, in the user's record; 0 counts none."""
     context_values: int = Field(default=2_000, ge=1)

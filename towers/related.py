@@ -16,7 +16,6 @@ from towers.listing import above_the_rest
 from towers.similar import TRAIL, CoOccurrence
 from towers.users import User
 
-_PASSED_PER_ACTION = 2
 _MOST_CREDIT = 256
 
 RowMarks = dict[str, tuple[Ints, Doubles]]
@@ -26,8 +25,8 @@ RowMarks = dict[str, tuple[Ints, Doubles]]
 class Related:
     """Co-occurrence and trends within the context, and the lists of both for a user.
 
-    Of what users passed over, twice as many items as they acted on are counted to occur with what
-    came before: long lists would else cost more than all learning, and tell less, as who is listed
+    Of what users passed over, as many items as they acted on are counted to occur with what came
+    before: long lists would else cost more than all learning, and tell less, as who is listed
     beside whom is the recommender's choice.
     """
 
@@ -42,7 +41,7 @@ class Related:
 
     def act(self, user: User, item: int, weight: float) -> None:
         """The user takes or looks at the item, and is not known yet to have seen it this time."""
-        self._credit = min(self._credit + _PASSED_PER_ACTION, _MOST_CREDIT)
+        self._credit = min(self._credit + 1, _MOST_CREDIT)
         self._context.add(user.features, item, weight)
         if self._listed:
             self._similar.add(_trail(user), item)
@@ -60,7 +59,8 @@ class Related:
     def similar(self, user: User) -> tuple[Ints, Doubles]:
         """Unseen items that occur with the user's last ones: at most `similar_items`."""
         rows, values = self._similar.beside(_trail(user))
-        unseen = np.fromiter((row not in user.seen for row in rows.tolist()), np.bool_, len(rows))
+        seen = user.seen
+        unseen = np.array([row not in seen for row in rows.tolist()], np.bool_)
         rows, values = rows[unseen], values[unseen]
         places, above = above_the_rest(values, self._listed)
         return rows[places], above

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import numpy as np
 
 from schemas.score import RECENT_DECAY
 from towers.arrays import Doubles, Ints, State, array_of, grown, ints, tensor_of
 
-TRAIL = 20
+TRAIL = 12
 """Latest items of a user that a new one is set beside."""
 
 _BACK = 0.3
@@ -25,7 +27,7 @@ class CoOccurrence:
     of it for the pair turned round. A partner that finds no place takes that of the weakest with
     the probability weight / (weight + weakest), and their sum (randomised admission: Ben Basat et
     al., INFOCOM 2017): so what is counted can't be ousted by what comes once. Chance is a hash of
-    the pair and the clock. Memory: 12 bytes a partner, for items that occurred beside another.
+    the pair and the clock. Memory: 16 bytes a partner and 24 an item, of all items known.
     """
 
     def __init__(self, partners: int, half_life: float = _HALF_LIFE) -> None:
@@ -33,6 +35,8 @@ class CoOccurrence:
         self._partners: Ints = np.full((0, partners), _NONE, np.int64)  # (items, partners)
         self._counts: Doubles = np.zeros((0, partners))
         self._totals: Doubles = np.zeros(0)
+        self._sums: Doubles = np.zeros(0)  # of `beside`
+        self._last: Ints = np.zeros(0, np.int64)
         self._landmark = 0.0
         self._clock = 0.0
         self._pending: list[tuple[list[int], int]] = []
@@ -52,7 +56,7 @@ class CoOccurrence:
         named = ints(item for _, item in pending)
         np.add.at(self._totals, named, grown_one)
         lengths = ints(len(trail) for trail, _ in pending)
-        before = ints(item for trail, _ in pending for item in trail)
+        before = ints(chain.from_iterable(trail for trail, _ in pending))
         after = np.repeat(named, lengths)
         ages = np.arange(len(before)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         weights = grown_one * RECENT_DECAY**ages
@@ -78,10 +82,15 @@ class CoOccurrence:
         shares = RECENT_DECAY**ages / np.sqrt(1 + self._totals[rows] / growth)  # (trail,)
         values = (self._counts[rows] / growth) * shares[:, None]  # (trail, partners)
         there = partners != _NONE
-        items, places = np.unique(partners[there], return_inverse=True)
-        sums = np.asarray(np.bincount(places, values[there], len(items)), np.float64)
+        items = partners[there]
+        # Sums by item in buffers of all items, of which only these few places are touched: to sort
+        # them would take several times as long.
+        self._sums[items] = 0.0
+        np.add.at(self._sums, items, values[there])
+        self._last[items] = np.arange(len(items))
+        items = items[self._last[items] == np.arange(len(items))]  # each once
         norms: Doubles = np.sqrt(1 + self._totals[items] / growth)
-        return items, _SCALE * sums / norms
+        return items, _SCALE * self._sums[items] / norms
 
     def _count(self, rows: Ints, partners: Ints, weights: Doubles) -> None:
         """Add weights to pairs, each named any number of times."""
@@ -95,21 +104,19 @@ class CoOccurrence:
         self._admit(rows[~known], partners[~known], weights[~known])
 
     def _admit(self, rows: Ints, partners: Ints, weights: Doubles) -> None:
-        """New pairs, by row: the r-th one of a row tries the place of its r-th weakest."""
-        if not len(rows):
-            return
-        owners, begins, sizes = np.unique(rows, return_index=True, return_counts=True)
-        ranks = np.arange(len(rows)) - np.repeat(begins, sizes)
-        fit = ranks < self._partners.shape[1]
-        order = np.argsort(self._counts[owners], axis=1, kind="stable")  # (owners, partners)
-        owner = np.repeat(np.arange(len(owners)), sizes)[fit]
-        rows, partners, weights, ranks = rows[fit], partners[fit], weights[fit], ranks[fit]
-        columns = order[owner, ranks]
-        weakest = self._counts[rows, columns]
-        admitted = self._chance(rows, partners) * (weights + weakest) < weights
-        rows, columns = rows[admitted], columns[admitted]
-        self._partners[rows, columns] = partners[admitted]
-        self._counts[rows, columns] += weights[admitted]
+        """New pairs, by row: one after the other, each tries the place of its row's weakest."""
+        begins = np.flatnonzero(np.diff(rows, prepend=_NONE))  # of each row's pairs
+        ranks = np.arange(len(rows)) - np.repeat(begins, np.diff(begins, append=len(rows)))
+        admits = self._chance(rows, partners)
+        for rank in range(int(ranks.max(initial=_NONE)) + 1):
+            turn = np.flatnonzero(ranks == rank)  # one pair of each row that has so many
+            owners = rows[turn]
+            columns = self._counts[owners].argmin(axis=1)
+            weakest = self._counts[owners, columns]
+            admitted = admits[turn] * (weights[turn] + weakest) < weights[turn]
+            turn, owners, columns = turn[admitted], owners[admitted], columns[admitted]
+            self._partners[owners, columns] = partners[turn]
+            self._counts[owners, columns] += weights[turn]
 
     def _chance(self, rows: Ints, partners: Ints) -> Doubles:
         """(pairs,): even numbers in [0, 1), by splitmix64 of the pair and the clock."""
@@ -136,6 +143,7 @@ class CoOccurrence:
             self._counts = grown(self._counts, items)
             self._partners = grown(self._partners, items)
             self._partners[known:] = _NONE
+            self._sums, self._last = np.zeros(len(self._totals)), np.zeros(len(self._totals), int)
 
     def state(self) -> State:
         """For a checkpoint."""
@@ -151,4 +159,5 @@ class CoOccurrence:
         """Become what `state` said."""
         self._partners, self._counts = array_of(state["partners"]), array_of(state["counts"])
         self._totals = array_of(state["totals"])
+        self._sums, self._last = np.zeros(len(self._totals)), np.zeros(len(self._totals), int)
         self._landmark, self._clock = state["landmark"], state["clock"]

@@ -40,7 +40,7 @@ def test_marks_are_of_unseen_items_beside_the_trail_and_of_the_session() -> None
     assert all((rows < 1).all() for rows, _ in known.values())
 
 
-def test_what_is_passed_over_counts_up_to_twice_for_each_action() -> None:
+def test_as_much_of_what_is_passed_over_counts_as_is_acted_on() -> None:
     related = Related(_SETTINGS)
     user = User()
     for item in range(1, 4):
@@ -52,7 +52,7 @@ def test_what_is_passed_over_counts_up_to_twice_for_each_action() -> None:
         user.see(item, 100)
     related.flush(1.0, 9)
     totals = related._similar.state()["totals"].numpy()
-    assert np.flatnonzero(totals[:9]).tolist() == [0, 4, 5]
+    assert np.flatnonzero(totals[:9]).tolist() == [0, 4]
     assert related.state()["credit"] == 0
 
 
