@@ -16,6 +16,7 @@ from ops.commands.click_item import click_item
 from ops.commands.data import data
 from ops.commands.demo import demo
 from ops.commands.doctor import doctor
+from ops.commands.evaluate import evaluate
 from ops.commands.recall import recall
 from ops.commands.replay import replay
 from ops.commands.run import run
@@ -66,7 +67,7 @@ def options(
         os.environ[CONFIG_VARIABLE] = str(config)  # children of this process read the same file
 
 
-for command in (up, demo, replay, data, run, recall, tail, doctor):
+for command in (up, demo, replay, data, evaluate, run, recall, tail, doctor):
     app.command()(command)
 app.command("click")(click_item)
 app.add_typer(topics, name="topics")

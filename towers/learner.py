@@ -131,7 +131,8 @@ class Learner:
 
     def refresh(self, rows: Ints) -> None:
         """Bring `vectors` up to date for items that a step moved only through shared features."""
-        self._vectors[rows] = self._model.items.vectors(rows).numpy()
+        if len(rows):  # mostly there is none, and none costs as much as a few
+            self._vectors[rows] = self._model.items.vectors(rows).numpy()
 
     @property
     def vectors(self) -> Floats:

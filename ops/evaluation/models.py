@@ -1,0 +1,115 @@
+"""The models that can be evaluated, by name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from typing import NamedTuple
+
+from ops.evaluation.ablations import ABLATIONS, Ablation, changed
+from ops.evaluation.chain import PenstockChain
+from ops.evaluation.item_knn import ItemKnn
+from ops.evaluation.matrix import MatrixCompletion
+from ops.evaluation.popularity import Popularity, Random, clicks, exposures
+from ops.evaluation.recommender import Recommender
+from ops.evaluation.stream import FeatureNames
+from ops.evaluation.sync import SyncInterval
+from schemas.errors import SettingsError
+from schemas.settings import Settings
+
+PENSTOCK = "penstock"
+
+
+class Setup(NamedTuple):
+    """What a model is built from."""
+
+    settings: Settings
+    features: FeatureNames
+    sync: SyncInterval
+    seed: int
+
+
+class Model(NamedTuple):
+    """A line of the result: how to build what is evaluated."""
+
+    summary: str
+    build: Callable[[Setup], Recommender]
+    seeded: bool = False
+    """Another seed gives another result."""
+    synced: bool = False
+    """It serves at the sync interval; the others always know everything."""
+
+
+def chosen(text: str) -> list[str]:
+    """Names of models, in the order asked for: names and groups with commas between.
+
+    Raises SettingsError for an unknown one, with the closest known.
+    """
+    names: dict[str, None] = {}
+    for name in text.split(","):
+        group = GROUPS.get(name)
+        if group is None and name not in MODELS:
+            known = [*GROUPS, *MODELS]
+            close = difflib.get_close_matches(name, known, n=1)
+            advice = f"did you mean {close[0]!r}? Known" if close else "known"
+            msg = f"a model has a known name; got {name!r}; {advice} are {', '.join(known)}"
+            raise SettingsError(msg)
+        names |= dict.fromkeys(group or [name])
+    return list(names)
+
+
+def _chain(ablation: Ablation | None = None) -> Callable[[Setup], Recommender]:
+    def build(setup: Setup) -> Recommender:
+        settings = changed(setup.settings, "towers", seed=setup.settings.towers.seed + setup.seed)
+        if ablation is not None:
+            settings = ablation.change(settings, setup.features)
+        return PenstockChain(settings, setup.sync)
+
+    return build
+
+
+def _clicks(half_life: float | None) -> Callable[[Setup], Recommender]:
+    def build(setup: Setup) -> Recommender:
+        rules = setup.settings.labelling
+        return Popularity(rules, clicks(rules), half_life)
+
+    return build
+
+
+_BASELINES: dict[str, Model] = {
+    "random": Model("candidates in random order", lambda s: Random(s.seed), seeded=True),
+    "popularity": Model("all clicks so far", _clicks(None)),
+    "popularity-5000": Model("clicks, half-life 5,000 clicks", _clicks(5_000)),
+    "popularity-500": Model("clicks, half-life 500 clicks", _clicks(500)),
+    "popularity-50": Model("clicks, half-life 50 clicks", _clicks(50)),
+    "exposures-12": Model(
+        "exposures, half-life 12 clicks",
+        lambda s: Popularity(s.settings.labelling, exposures, 12),
+    ),
+    "item-knn": Model(
+        "cosine over co-clicks, of the latest items",
+        lambda s: ItemKnn(s.settings.labelling, history=20, decay=0.9, window=100),
+    ),
+    "matrix-completion": Model(
+        "dot product, squared loss, what was shown as zeros",
+        lambda s: MatrixCompletion(s.settings.labelling, 0.05, 0.01, 0, s.seed),
+        seeded=True,
+    ),
+    "matrix-completion-uniform": Model(
+        "the same, with drawn items as zeros",
+        lambda s: MatrixCompletion(s.settings.labelling, 0.05, 0.01, 10, s.seed),
+        seeded=True,
+    ),
+}
+
+MODELS: dict[str, Model] = {
+    **_BASELINES,
+    PENSTOCK: Model("as the settings say", _chain(), seeded=True, synced=True),
+    **{
+        name: Model(ablation.summary, _chain(ablation), seeded=True, synced=True)
+        for name, ablation in ABLATIONS.items()
+    },
+}
+
+GROUPS: dict[str, list[str]] = {"baselines": list(_BASELINES), "ablations": list(ABLATIONS)}
+"""Names that stand for several."""
