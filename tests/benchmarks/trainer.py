@@ -185,6 +185,7 @@ def measure_role(settings: Settings, folder: Path, size: Size = FULL, rounds: in
             learned, took_s = memory.learn(size.role_steps)
             return Figures(learned / took_s)
 
+        through_kafka()  # publishes all items first, and fills histories and the replay buffer
         broker = "real Kafka and Redis" if REAL else "the embedded broker"
         contenders = {"learner in memory": in_memory, "trainer's process": through_kafka}
         return compare(f"new positives, through {broker}", contenders, rounds)
