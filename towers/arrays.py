@@ -40,11 +40,6 @@ class Bags(NamedTuple):
     weights: Doubles
     lengths: Ints
 
-    @property
-    def offsets(self) -> Ints:
-        """Where each list begins."""
-        return np.cumsum(self.lengths) - self.lengths
-
 
 def first_bags(bags: Bags, count: int) -> Bags:
     """The first so many lists."""
@@ -113,7 +108,7 @@ class RaggedStore:
 
     def _load(self, bags: Bags) -> None:
         self._keys, self._weights = bags.keys, bags.weights
-        self._starts, self._lengths = bags.offsets, bags.lengths
+        self._starts, self._lengths = np.cumsum(bags.lengths) - bags.lengths, bags.lengths
         self._size, self._used = len(bags.lengths), len(bags.keys)
 
     def state(self) -> State:

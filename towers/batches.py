@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 
 from schemas.settings import TowerSettings
-from towers.arrays import Floats, Ints, State
+from towers.arrays import Ints, State
 from towers.frequency import expected_counts
 from towers.model import Batch, UserInputs
 from towers.observer import Observer
@@ -67,20 +67,19 @@ class BatchMaker:
         self, world: Observer, user_ids: list[str], targets: Ints
     ) -> tuple[Ints, npt.NDArray[np.bool_]]:
         extra = self._settings.exposure_negatives
-        passed = np.zeros((len(user_ids), extra), np.int64)
-        absent = np.ones((len(user_ids), extra), np.bool_)
-        draws: Floats = torch.rand(len(user_ids), extra, generator=self._random).numpy()
-        for row, (user_id, target) in enumerate(zip(user_ids, targets.tolist(), strict=True)):
+        draws = torch.rand(len(user_ids), extra, generator=self._random).tolist()
+        passed: list[int] = []
+        absent: list[bool] = []
+        for user_id, target, drawn in zip(user_ids, targets.tolist(), draws, strict=True):
             user = world.users[user_id]
-            if not user.negatives:
-                continue
-            items = list(user.negatives.values())
-            for column in range(extra):
-                item = items[int(draws[row, column] * len(items))]
-                passed[row, column] = item
+            items = list(user.negatives.values()) or [target]
+            for draw in drawn:
+                item = items[int(draw * len(items))]
+                passed.append(item)
                 # What the user took after all is no negative of theirs.
-                absent[row, column] = item == target or item in user.latest
-        return passed, absent
+                absent.append(item == target or item in user.latest)
+        shape = len(user_ids), extra
+        return np.array(passed, np.int64).reshape(shape), np.array(absent, np.bool_).reshape(shape)
 
     def state(self) -> State:
         """For a checkpoint."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import torch
-import torch.nn.functional as F
+import numpy as np
 from torch import Tensor
 
 from towers.arrays import Floats, Ints
+from towers.bag_sums import bag_sums
 
 
 def history_weights(actions: Floats, decay: float) -> Floats:
@@ -14,7 +14,7 @@ def history_weights(actions: Floats, decay: float) -> Floats:
 
     `actions` holds the action weights, 0 where there is no item. A user without items keeps 0.
     """
-    ages = decay ** torch.arange(actions.shape[1]).numpy()  # (history,)
+    ages = decay ** np.arange(actions.shape[1])  # (history,)
     weights = actions * ages
     totals = weights.sum(axis=1, keepdims=True)
     shares: Floats = (weights / (totals + (totals == 0))).astype(actions.dtype)
@@ -26,12 +26,5 @@ def history_means(sums: Tensor, places: Ints, weights: Floats) -> Tensor:
 
     sums: (items, dim). places: (users, history), rows of `sums`, any row where the weight is 0.
     """
-    if not places.size or not len(sums):
-        return sums.new_zeros(len(places), sums.shape[1])
-    means: Tensor = F.embedding_bag(
-        torch.from_numpy(places),
-        sums,
-        mode="sum",
-        per_sample_weights=torch.from_numpy(weights),
-    )  # (users, dim)
-    return means
+    lengths = np.full(len(places), places.shape[1])
+    return bag_sums(sums, places.ravel(), weights.ravel(), lengths)

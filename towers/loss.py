@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from schemas.settings import Objective, TowerSettings
+from towers.softmax import SampledSoftmax
 
 
 class Contest(NamedTuple):
@@ -49,19 +50,15 @@ def listwise_loss(contest: Contest, settings: TowerSettings) -> Tensor:
     A sampled column's logit is corrected by its log count, as for a softmax over all items
     (Bengio & Senecal, 2008; Yi et al., RecSys 2019, eq. 5); an extra one was not sampled.
     """
-    users, columns, _, excluded, weights, extra, absent = contest
-    rows = len(users)
-    own = torch.eye(rows, len(columns), dtype=torch.bool)  # (rows, columns)
-    shifts = _shifts(contest, settings).repeat(rows, 1)  # (rows, columns)
-    shifts.masked_fill_(excluded & ~own, -torch.inf)
-    # One fused pass over (rows, columns), which is most of a step's work.
-    logits = torch.addmm(shifts, users / settings.tau, columns.T)  # (rows, columns)
-    losses = F.cross_entropy(logits, torch.arange(rows), reduction="none")  # (rows,)
-    if extra.shape[1]:
-        more = torch.einsum("rd,red->re", users, extra) / settings.tau  # (rows, extra)
-        more = (more - logits.diagonal().unsqueeze(1)).masked_fill(absent, -torch.inf)
-        losses = torch.logsumexp(torch.cat([losses.unsqueeze(1), more], dim=1), dim=1)
-    return (weights * losses).sum() / weights.sum()
+    losses: Tensor = SampledSoftmax.apply(  # type: ignore[no-untyped-call]  # torch
+        contest.users / settings.tau,
+        contest.columns,
+        contest.extra,
+        _shifts(contest, settings),
+        contest.excluded,
+        contest.extra_absent,
+    )  # (rows,)
+    return _weighted(losses, contest)
 
 
 def hinge_loss(contest: Contest, settings: TowerSettings) -> Tensor:

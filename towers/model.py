@@ -96,17 +96,19 @@ class TwoTower:
         features, feature_leaf = self.user_features.sums_to_learn(users.features)  # (rows, dim)
         history = self._history(read.sums, places[users.latest], users.actions)  # (rows, dim)
         encoded = self._users(history, features)  # (rows, dim)
-        vectors = self.items.met(read.sums)  # (items, dim)
+        chosen = np.concatenate([column_items, batch.passed.ravel()])  # columns, then passed
+        vectors = self.items.met(read.sums.index_select(0, torch.from_numpy(places[chosen])))
+        columns, passed = vectors[: len(column_items)], vectors[len(column_items) :]
         excluded = batch.targets[:, None] == column_items  # (rows, columns)
         if not self._settings.in_batch_negatives:
             excluded[:, : len(batch.targets)] = True
         contest = Contest(
             encoded,
-            vectors[torch.from_numpy(places[column_items])],  # (columns, dim)
+            columns,
             torch.from_numpy(batch.log_counts),
             torch.from_numpy(excluded),
             torch.from_numpy(batch.weights),
-            vectors[torch.from_numpy(places[batch.passed])],  # (rows, extra, dim)
+            passed.view(*batch.passed.shape, self._settings.dim),  # (rows, extra, dim)
             torch.from_numpy(batch.passed_absent),
         )
         loss = LOSSES[self._settings.objective](contest, self._settings)

@@ -178,14 +178,19 @@ class Observer:
         self.counts["positives"] += 1
         self.trend.add_positive(item)
         self.frequency.observe(item, len(self.catalogue))
-        latest = [(past, action) for past, action in user.latest.items() if past != item]
+        latest, actions = list(user.latest), list(user.latest.values())
+        if item in user.latest:
+            own = latest.index(item)
+            del latest[own], actions[own]
+        latest.reverse()
+        actions.reverse()
         self.replay.append(
             Example(
                 sample.user_id,
                 item,
                 sample.weight,
-                [past for past, _ in reversed(latest)],
-                [action for _, action in reversed(latest)],
+                latest,
+                actions,
                 user.keys,
                 user.weights,
             )

@@ -88,8 +88,9 @@ class ReplayBuffer:
         self._weights[place] = example.weight
         self._latest[place, :count] = example.latest
         self._actions[place, :count] = example.actions
-        self._latest[place, count:] = 0
-        self._actions[place, count:] = 0
+        if count < self._latest.shape[1]:
+            self._latest[place, count:] = 0
+            self._actions[place, count:] = 0
         self._features[place] = example.keys, example.raw
         self.appended += 1
         if self.pending > self._size:

@@ -115,7 +115,7 @@ class EmbeddingTable:
 
     def leaf(self, rows: Ints) -> Tensor:
         """A copy of the rows, to read in a forward pass and to take gradients on."""
-        return self.weight[torch.from_numpy(rows)].requires_grad_()  # (rows, dim)
+        return self.weight.index_select(0, torch.from_numpy(rows)).requires_grad_()  # (rows, dim)
 
     def learn(self, rows: Ints, leaf: Tensor) -> None:
         """One Adagrad step on the rows of `leaf`. The rows must be distinct."""
@@ -123,10 +123,10 @@ class EmbeddingTable:
         if gradient is None:
             return
         index = torch.from_numpy(rows)
-        squares = self._squares[index] + gradient.square().mean(dim=1)  # (rows,)
-        self._squares[index] = squares
+        self._squares.index_add_(0, index, torch.linalg.vecdot(gradient, gradient) / leaf.shape[1])
+        squares = self._squares.index_select(0, index)  # (rows,)
         step = self._settings.embedding_lr / (squares.sqrt() + _EPS)
-        self.weight[index] = leaf.detach() - step.unsqueeze(1) * gradient
+        self.weight.index_add_(0, index, step.unsqueeze(1) * gradient, alpha=-1)
 
     def _take_row(self, key: int) -> int:
         if self._free:

@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from schemas.events import FeatureValue
 from schemas.settings import FeatureKind, TowerSettings
 from towers.arrays import Bags, Doubles, Floats, Ints, State, ints
+from towers.bag_sums import bag_sums
 from towers.features import FeatureReader
 from towers.numbers import Numbers
 from towers.table import EmbeddingTable
@@ -67,14 +66,14 @@ class Vocabulary:
     def sums(self, bags: Bags) -> Tensor:
         """(bags, dim): weighted sum of each bag's rows, without gradients."""
         rows, weights = self._read(bags)
-        return _sum(self.table.weight, torch.from_numpy(rows), weights, bags)
+        return bag_sums(self.table.weight, rows, weights, bags.lengths)
 
     def sums_to_learn(self, bags: Bags) -> tuple[Tensor, Leaf]:
         """The same with gradients to the leaf."""
         read, weights = self._read(bags)
         rows, places = self.table.distinct(read)
         leaf = Leaf(rows, self.table.leaf(rows))
-        return _sum(leaf.weight, torch.from_numpy(places), weights, bags), leaf
+        return bag_sums(leaf.weight, places, weights, bags.lengths), leaf
 
     def hit(self, bags: Bags, clock: int) -> None:
         """Positives read these bags; `clock` positives were so far."""
@@ -96,16 +95,3 @@ class Vocabulary:
         """Become what `state` said."""
         self.table.load(state["table"])
         self._numbers.load(state["numbers"])
-
-
-def _sum(table: Tensor, rows: Tensor, weights: Floats, bags: Bags) -> Tensor:
-    if not len(bags.keys):
-        return torch.zeros(len(bags.lengths), table.shape[1])
-    sums: Tensor = F.embedding_bag(
-        rows,
-        table,
-        torch.from_numpy(bags.offsets),
-        mode="sum",
-        per_sample_weights=torch.from_numpy(weights),
-    )  # (bags, dim)
-    return sums

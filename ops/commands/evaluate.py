@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import typer
 from rich.progress import (
     BarColumn,
@@ -87,6 +86,8 @@ def evaluate(
     """
     if to is not None:
         check_matplotlib()
+    import torch  # takes a second, which other commands need not wait for
+
     torch.set_num_threads(1)  # as the trainer does
     names = chosen(models)
     intervals = [parse_interval(text) for text in sync_interval.split(",")]

@@ -21,7 +21,7 @@ _WINDOW_SHARE = 20
 
 
 class Series(NamedTuple):
-    """One line, from left to right, with its label at the right end."""
+    """One line, from left to right."""
 
     label: str
     tone: Tone
@@ -38,7 +38,7 @@ class Tick(NamedTuple):
 
 @dataclass(frozen=True)
 class Lines:
-    """Lines over a common axis; the vertical axis begins at 0."""
+    """Lines over a common axis, labelled at their right end; the vertical axis begins at 0."""
 
     title: str
     x_label: str
@@ -46,7 +46,7 @@ class Lines:
     ticks: Sequence[Tick]
     series: Sequence[Series]
     dots: bool = False
-    """Each point is marked: there are few."""
+    """There are few points: each is marked with its value, and the label is at the first."""
 
 
 class Bar(NamedTuple):

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from ops.evaluation.ablations import ABLATIONS, Ablation, changed
-from ops.evaluation.chain import PenstockChain
 from ops.evaluation.item_knn import ItemKnn
 from ops.evaluation.matrix import MatrixCompletion
 from ops.evaluation.popularity import Popularity, Random, clicks, exposures
@@ -60,6 +59,8 @@ def chosen(text: str) -> list[str]:
 
 def _chain(ablation: Ablation | None = None) -> Callable[[Setup], Recommender]:
     def build(setup: Setup) -> Recommender:
+        from ops.evaluation.chain import PenstockChain  # with torch, which takes a second
+
         settings = changed(setup.settings, "towers", seed=setup.settings.towers.seed + setup.seed)
         if ablation is not None:
             settings = ablation.change(settings, setup.features)
@@ -88,16 +89,16 @@ _BASELINES: dict[str, Model] = {
     ),
     "item-knn": Model(
         "cosine over co-clicks, of the latest items",
-        lambda s: ItemKnn(s.settings.labelling, history=20, decay=0.9, window=100),
+        lambda s: ItemKnn(s.settings.labelling, history=20, decay=0.9, window=20),
     ),
     "matrix-completion": Model(
         "dot product, squared loss, what was shown as zeros",
-        lambda s: MatrixCompletion(s.settings.labelling, 0.05, 0.01, 0, s.seed),
+        lambda s: MatrixCompletion(s.settings.labelling, 0.3, 0.02, 0, s.seed),
         seeded=True,
     ),
     "matrix-completion-uniform": Model(
         "the same, with drawn items as zeros",
-        lambda s: MatrixCompletion(s.settings.labelling, 0.05, 0.01, 10, s.seed),
+        lambda s: MatrixCompletion(s.settings.labelling, 0.3, 0.02, 20, s.seed),
         seeded=True,
     ),
 }

@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ops.evaluation.charts import Bars, Chart, Lines, Tone, spread
+from ops.evaluation.charts import Bars, Chart, Lines, Series, Tone, spread
 from schemas.errors import EnvironmentProblem
 
 if TYPE_CHECKING:
@@ -77,8 +77,7 @@ def _lines(axes: Axes, chart: Lines) -> None:
     axes.grid(axis="y", color=_GRID)
     most = max([y for series in chart.series for y in series.ys] + [0.01]) * 1.05
     last = max([tick.x for tick in chart.ticks] + [1e-9])
-    places = spread([series.ys[-1] for series in chart.series], most * 0.05, 0, most)
-    for series, place in zip(chart.series, places, strict=True):
+    for series in chart.series:
         loud = series.tone == "main"
         axes.plot(
             series.xs,
@@ -89,19 +88,38 @@ def _lines(axes: Axes, chart: Lines) -> None:
             markersize=5,
             zorder=3 if loud else 2,
         )
-        axes.annotate(
-            f"{series.label} {series.ys[-1]:.3f}",
-            (series.xs[-1], series.ys[-1]),
-            (last * 1.04, place),
-            color=_INK if series.tone != "baseline" else _MUTED,
-            fontsize=9,
-            fontweight="bold" if loud else "normal",
-            va="center",
-            annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": _GRID},
-        )
+        if chart.dots:
+            for x, y in zip(series.xs, series.ys, strict=True):
+                axes.text(x + last * 0.015, y + most * 0.02, f"{y:.3f}", color=_INK, fontsize=9)
+            below = series.ys[0] - most * 0.06
+            axes.text(last * 0.015, below, series.label, **_label_style(series))
+    if not chart.dots:
+        _end_labels(axes, chart.series, last, most)
     axes.set_xticks([tick.x for tick in chart.ticks], [tick.text for tick in chart.ticks])
     axes.set_xlim(-last * 0.02, last * 1.02)
     axes.set_ylim(0, most)
     axes.set_xlabel(chart.x_label, color=_MUTED, fontsize=9, loc="left")
     axes.set_ylabel(chart.y_label, color=_MUTED, fontsize=9)
+
+
+def _end_labels(axes: Axes, lines: Sequence[Series], last: float, most: float) -> None:
+    places = spread([series.ys[-1] for series in lines], most * 0.05, 0, most)
+    for series, place in zip(lines, places, strict=True):
+        axes.annotate(
+            series.label,
+            (series.xs[-1], series.ys[-1]),
+            (last * 1.04, place),
+            va="center",
+            annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": _GRID, "relpos": (0, 0.5)},
+            **_label_style(series),
+        )
+
+
+def _label_style(series: Series) -> dict[str, Any]:
+    loud = series.tone == "main"
+    return {
+        "color": _MUTED if series.tone == "baseline" else _INK,
+        "fontsize": 9,
+        "fontweight": "bold" if loud else "normal",
+    }

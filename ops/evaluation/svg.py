@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 from ops.evaluation.charts import Bars, Chart, Lines, Series, spread
+
+Point = tuple[float, float]
 
 _WIDTH = 760
 _BAR_HEIGHT = 24
@@ -57,7 +60,7 @@ def _lines(chart: Lines) -> str:
     last = max([tick.x for tick in chart.ticks] + [1e-9])
     step = _step(most)
 
-    def at(x: float, y: float) -> tuple[float, float]:
+    def at(x: float, y: float) -> Point:
         return left + x / last * wide, top + (1 - y / most) * high
 
     parts = []
@@ -67,38 +70,42 @@ def _lines(chart: Lines) -> str:
         parts.append(_text(left - 6, y + 4, f"{number * step:.2g}", "tick", "end"))
     for tick in chart.ticks:
         parts.append(_text(at(tick.x, 0)[0], top + high + 17, tick.text, "tick", "middle"))
-    ends = [at(0, series.ys[-1])[1] for series in chart.series]
-    places = spread(ends, _LABEL_GAP, top + 4, top + high)
     # The loud ones are drawn last, so that they lie on top.
-    for series, place in sorted(
-        zip(chart.series, places, strict=True), key=lambda pair: pair[0].tone == "main"
-    ):
-        parts.append(
-            _polyline(series, [at(x, y) for x, y in zip(series.xs, series.ys, strict=True)])
-        )
-        end_x, end_y = at(series.xs[-1], series.ys[-1])
-        label_x = left + wide + 22
-        parts.append(_line(end_x + 3, end_y, label_x - 4, place, f"leader {series.tone}"))
-        label = f"{series.label} {series.ys[-1]:.3f}"
-        parts.append(_text(label_x, place + 4, label, f"label {series.tone}"))
+    for series in sorted(chart.series, key=lambda series: series.tone == "main"):
+        points = [at(x, y) for x, y in zip(series.xs, series.ys, strict=True)]
+        parts.append(_polyline(series, points))
         if chart.dots:
-            parts += [
-                f'<circle class="mark {series.tone}" cx="{cx:.1f}" cy="{cy:.1f}" r="4">'
-                f"<title>{escape(f'{series.label}: {y:.4f}')}</title></circle>"
-                for y, (cx, cy) in zip(
-                    series.ys,
-                    [at(x, y) for x, y in zip(series.xs, series.ys, strict=True)],
-                    strict=True,
-                )
-            ]
+            parts += _dots(series, points)
+    if not chart.dots:
+        parts += _end_labels(
+            chart.series, [at(one.xs[-1], one.ys[-1]) for one in chart.series], high + top
+        )
     parts.append(_text(left, _LINES_HEIGHT - 6, chart.x_label, "axis"))
     return _svg(chart.title, _LINES_HEIGHT, parts)
 
 
-def _polyline(series: Series, points: list[tuple[float, float]]) -> str:
+def _polyline(series: Series, points: list[Point]) -> str:
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     told = escape(series.label)
     return f'<polyline class="line {series.tone}" points="{path}"><title>{told}</title></polyline>'
+
+
+def _dots(series: Series, points: list[Point]) -> list[str]:
+    parts = [_text(points[0][0] + 8, points[0][1] + 20, series.label, f"label {series.tone}")]
+    for value, (x, y) in zip(series.ys, points, strict=True):
+        parts.append(f'<circle class="mark {series.tone}" cx="{x:.1f}" cy="{y:.1f}" r="4"/>')
+        parts.append(_text(x + 8, y - 6, f"{value:.3f}", "value"))
+    return parts
+
+
+def _end_labels(series: Sequence[Series], ends: list[Point], lowest: float) -> list[str]:
+    """Labels right of the lines' ends, apart from each other, each with a thin line to its end."""
+    parts = []
+    places = spread([y for _, y in ends], _LABEL_GAP, _LABEL_GAP, lowest)
+    for one, (x, y), place in zip(series, ends, places, strict=True):
+        parts.append(_line(x + 3, y, x + 18, place, "leader"))
+        parts.append(_text(x + 22, place + 4, one.label, f"label {one.tone}"))
+    return parts
 
 
 def _step(most: float) -> float:

@@ -225,7 +225,7 @@ def test_the_correction_undoes_the_sampling(objective: Objective, logq: bool) ->
     random = np.random.default_rng(0)
     items, draws, target = 20, 40_000, 3
     vectors = torch.nn.functional.normalize(torch.from_numpy(random.standard_normal((items, 4))))
-    shares: npt.NDArray[np.float64] = np.arange(1, items + 1) ** -1.0
+    shares = (np.arange(1, items + 1) ** -1.0).astype(np.float64)
     shares /= shares.sum()
     others = random.choice(items, draws, p=shares)
     every = np.concatenate([np.arange(target), np.arange(target + 1, items)])
