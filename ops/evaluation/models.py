@@ -93,7 +93,7 @@ _BASELINES: dict[str, Model] = {
     ),
     "matrix-completion": Model(
         "dot product, squared loss, what was shown as zeros",
-        lambda s: MatrixCompletion(s.settings.labelling, 0.3, 0.02, 0, s.seed),
+        lambda s: MatrixCompletion(s.settings.labelling, 0.1, 0.05, 0, s.seed),
         seeded=True,
     ),
     "matrix-completion-uniform": Model(
