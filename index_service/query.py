@@ -11,18 +11,18 @@ from schemas.vectors import Float32Array
 
 @dataclass(frozen=True)
 class Query:
-    """The best `k` items by `scale * cosine + sum of weight * log(1 + decayed count)`."""
+    """The best `k` items by the score of `schemas.score`."""
 
     vector: Float32Array | None
-    """(dim,), unit length. None for someone of whom nothing is known: trending items only."""
+    """(dim,), unit length. None when no direction is known: trending items only."""
     k: int
     scale: float
     weights: Mapping[str, float]
-    """Of `positives` and `exposures`; without a vector only the former counts, with weight 1."""
+    """Of the signals other than the cosine, by name."""
     trend_clock: float
     """The counts are decayed to this clock."""
-    half_life: float
-    """On that clock."""
+    marks: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """By signal: what few items have of it; they are candidates, too."""
     conditions: Mapping[str, Condition] = field(default_factory=dict)
     """An item must meet them all."""
     exclude: frozenset[str] = frozenset()

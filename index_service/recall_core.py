@@ -8,9 +8,9 @@ from index_service.backend import unit, unit_vector
 from index_service.node_index import NodeIndex
 from index_service.query import Query
 from index_service.request_rules import broken_rule
-from index_service.trend import EXPOSURES, POSITIVES
 from index_service.users import UNKNOWN, User
 from schemas.recall import ErrorDetail, RecallReply, RecallRequest
+from schemas.score import CONTEXT, SIMILAR, first_weights, session_marks
 from schemas.settings import Settings
 from schemas.vectors import Float32Array
 
@@ -77,24 +77,28 @@ class RecallCore:
             # A record may be older than the counts; decayed to its clock, what trended then and
             # what trends now would weigh the same.
             trend_clock=max(record.trend_clock, self._index.trend_clock),
-            half_life=self._settings.towers.trend_half_life,
+            marks=session_marks(record.latest)
+            | {SIMILAR: record.similar}
+            | {CONTEXT + name: items for name, items in record.context.items()},
             conditions=request.filter,
             exclude=exclude.union(record.seen) if request.exclude_seen else exclude,
         )
-        return query, ""
+        return query, user.reason
 
     def _query_by(
         self, request: RecallRequest, vector: Float32Array | None, exclude: frozenset[str]
     ) -> Query:
         """A query without a user's record: the settings' scale and weights."""
         towers = self._settings.towers
+        weights = first_weights(towers)
+        if vector is None and not any(weights.values()):
+            weights = dict.fromkeys([*weights][:1], 1.0)  # what is taken most
         return Query(
             vector=vector,
             k=request.k,
             scale=1 / towers.tau,
-            weights={POSITIVES: towers.positives_weight, EXPOSURES: towers.exposures_weight},
+            weights=weights,
             trend_clock=self._index.trend_clock,
-            half_life=towers.trend_half_life,
             conditions=request.filter,
             exclude=exclude,
         )

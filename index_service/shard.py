@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from concurrent.futures import Executor
 
 import numpy as np
@@ -15,15 +16,17 @@ from index_service.query import Query
 from index_service.ranking import top
 from index_service.rebuild import GraphRebuild
 from index_service.slots import IntArray, VectorSlots
-from index_service.trend import EXPOSURES, POSITIVES, TrendCounts
+from index_service.trend import Float64Array, TrendCounts
 from schemas.errors import DecodeError
 from schemas.recall import Channel, RecalledItem
+from schemas.score import RECENT, SIMILAR, TAKEN, blended
 from schemas.settings import Settings
 from schemas.vectors import Float32Array, ItemVector
 
 _NEAREST_PER_K = 2
 _NEAREST_MORE = 20
 """The nearest 2k + 20 by cosine are ranked by the blended score."""
+_CHANNELS: tuple[Channel, ...] = ("recent", "nearest", "similar", "trending")
 
 
 class Shard:
@@ -60,8 +63,7 @@ class Shard:
     def upsert(self, item: ItemVector) -> None:
         """Put or replace an item. Raises DecodeError, changing nothing, when a number is none."""
         vector = unit_vector(item.vector, self._slots.dim)
-        for name in ("positives", "exposures", "trend_clock"):
-            value = getattr(item, name)
+        for name, value in [("trend_clock", item.trend_clock), *item.counts.items()]:
             if not (math.isfinite(value) and value >= 0):
                 msg = f"{name} must be finite and at least 0; got {value}; publish the item again"
                 raise DecodeError(msg)
@@ -115,27 +117,48 @@ class Shard:
     def search(self, query: Query) -> list[RecalledItem]:
         """The best min(k, allowed) items by falling score, ties by item id.
 
-        Candidates are the nearest by cosine and the most trending, out of the items that are
-        available, meet the conditions and are not excluded; the rest is as `Query` says.
+        Candidates come by the channels, out of the items that are available, meet the conditions
+        and are not excluded: the nearest by cosine, the most trending, and those with a mark.
         """
         mask = self._allowed(query)
         allowed = np.flatnonzero(mask)  # slots
-        if query.vector is None:
-            return self._trending_only(query, allowed)
-        nearest = self._nearest(query, query.vector, allowed, mask)
-        trending = self._trending(query, allowed)
-        is_near = np.zeros(self._slots.used, dtype=np.bool_)
-        is_near[nearest] = True
-        slots = np.concatenate([nearest, trending[~is_near[trending]]])
-        scores = query.scale * (self._slots.vectors[slots] @ query.vector).astype(np.float64)
-        scores += self._trend.biases(query.weights, slots, query.trend_clock, query.half_life)
-        return self._ranked(query.k, slots, scores, is_near[slots])
+        channels = np.zeros(self._slots.used, dtype=np.int8)  # by slot; 0 is no candidate
+        marks = {name: self._marked(values, mask) for name, values in query.marks.items()}
+        proposed = [(_channel_of(name), slots) for name, (slots, _) in marks.items()]
+        proposed.append(("trending", self._trending(query, allowed)))
+        if query.vector is not None:
+            proposed.append(("nearest", self._nearest(query, query.vector, allowed, mask)))
+        for code, channel in reversed(list(enumerate(_CHANNELS, start=1))):
+            for named, found in proposed:  # an item comes by the first channel that proposes it
+                if named == channel:
+                    channels[found] = code
+        slots = np.flatnonzero(channels)
+        return self._ranked(query.k, slots, self._scores(query, slots, marks), channels[slots])
 
-    def _trending_only(self, query: Query, allowed: IntArray) -> list[RecalledItem]:
-        scores = np.log1p(
-            self._trend.decayed(POSITIVES, allowed, query.trend_clock, query.half_life)
-        )
-        return self._ranked(query.k, allowed, scores, np.zeros(len(allowed), dtype=np.bool_))
+    def _scores(
+        self, query: Query, slots: IntArray, marks: Mapping[str, tuple[IntArray, Float64Array]]
+    ) -> Float64Array:
+        """(slots,); `slots` go up."""
+        vector = query.vector
+        cosines = np.zeros(len(slots)) if vector is None else self._slots.vectors[slots] @ vector
+        placed = {
+            name: (np.searchsorted(slots, marked), values)
+            for name, (marked, values) in marks.items()
+        }
+        biases = self._trend.biases(query.weights, slots, query.trend_clock)
+        return blended(cosines, query.scale, query.weights, biases, placed)
+
+    def _marked(
+        self, values: Mapping[str, float], mask: BoolArray
+    ) -> tuple[IntArray, Float64Array]:
+        """Slots of the allowed ones of these items, and their values."""
+        found = [
+            (slot, value)
+            for item_id, value in values.items()
+            if (slot := self._slots.slot_of(item_id)) is not None and mask[slot]
+        ]
+        slots = np.array([slot for slot, _ in found], dtype=np.intp)
+        return slots, np.array([value for _, value in found], dtype=np.float64)
 
     def _allowed(self, query: Query) -> BoolArray:
         """(used,): the slots whose item may be returned."""
@@ -166,25 +189,21 @@ class Shard:
         return allowed[top(cosines, count)]
 
     def _trending(self, query: Query, allowed: IntArray) -> IntArray:
-        """Slots of the most trending allowed items: a share of k."""
-        count = math.ceil(self._settings.index.trending_share * query.k)
-        clock, half_life = query.trend_clock, query.half_life
-        if query.weights.get(EXPOSURES, 0.0):
-            order = self._trend.biases(query.weights, allowed, clock, half_life)
-        else:
-            order = self._trend.decayed(POSITIVES, allowed, clock, half_life)
-        return allowed[top(order, count)]
+        """Slots of the allowed items with the most bias: a share of k; k of them without vector."""
+        share = 1.0 if query.vector is None else self._settings.index.trending_share
+        count = math.ceil(share * query.k)
+        biases = self._trend.biases(query.weights, allowed, query.trend_clock)
+        trends = blended(np.zeros(len(allowed)), 0.0, query.weights, biases, {})
+        return allowed[top(trends, count)]
 
     def _ranked(
-        self, k: int, slots: IntArray, scores: npt.NDArray[np.float64], nearest: BoolArray
+        self, k: int, slots: IntArray, scores: Float64Array, codes: npt.NDArray[np.int8]
     ) -> list[RecalledItem]:
-        best = top(scores, k)
-        channels: dict[bool, Channel] = {True: "nearest", False: "trending"}
         items = [
             RecalledItem(
-                self._slots.id_at(int(slots[at])), float(scores[at]), channels[bool(nearest[at])]
+                self._slots.id_at(int(slots[at])), float(scores[at]), _CHANNELS[int(codes[at]) - 1]
             )
-            for at in best
+            for at in top(scores, k)
         ]
         return sorted(items, key=lambda item: (-item.score, item.item_id))
 
@@ -205,3 +224,10 @@ class Shard:
             self._slots.vectors[slots],  # fancy indexing copies
             self._executor,
         )
+
+
+def _channel_of(mark: str) -> Channel:
+    """The channel by which items with this mark come in."""
+    if mark in (RECENT, TAKEN):
+        return "recent"
+    return "similar" if mark == SIMILAR else "trending"

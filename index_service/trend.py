@@ -12,19 +12,17 @@ import numpy as np
 import numpy.typing as npt
 
 from index_service.slots import IntArray
+from schemas.score import bias, faded, half_life_of
 from schemas.vectors import ItemVector
 
 Float64Array = npt.NDArray[np.float64]
 
-POSITIVES = "positives"
-EXPOSURES = "exposures"
-
 
 class TrendCounts:
-    """Counts of positives and exposures by slot, each true at the slot's own clock."""
+    """Decayed counts by name and slot, each true at the slot's own clock."""
 
     def __init__(self) -> None:
-        self._counts = {name: np.zeros(0) for name in (POSITIVES, EXPOSURES)}
+        self._counts: dict[str, Float64Array] = {}
         self._clocks = np.zeros(0)
 
     def put(self, slot: int, item: ItemVector, capacity: int) -> None:
@@ -33,22 +31,20 @@ class TrendCounts:
             missing = (0, capacity - len(self._clocks))
             self._counts = {name: np.pad(array, missing) for name, array in self._counts.items()}
             self._clocks = np.pad(self._clocks, missing)
-        self._counts[POSITIVES][slot] = item.positives
-        self._counts[EXPOSURES][slot] = item.exposures
+        for name in item.counts.keys() - self._counts.keys():
+            self._counts[name] = np.zeros(len(self._clocks))
+        for name, array in self._counts.items():
+            array[slot] = item.counts.get(name, 0.0)
         self._clocks[slot] = item.trend_clock
 
-    def decayed(self, name: str, slots: IntArray, clock: float, half_life: float) -> Float64Array:
-        """(len(slots),): counts at `clock`; a count from after it is taken as it is."""
-        ages = np.maximum(clock - self._clocks[slots], 0.0)
-        return np.asarray(self._counts[name][slots] * np.exp2(-ages / half_life))
-
     def biases(
-        self, weights: Mapping[str, float], slots: IntArray, clock: float, half_life: float
-    ) -> Float64Array:
-        """(len(slots),): sum of weight * log(1 + count) over the counts that have a weight."""
-        total = np.zeros(len(slots))
-        for name in (POSITIVES, EXPOSURES):
-            weight = weights.get(name, 0.0)
-            if weight:
-                total += weight * np.log1p(self.decayed(name, slots, clock, half_life))
-        return total
+        self, weights: Mapping[str, float], slots: IntArray, clock: float
+    ) -> dict[str, Float64Array]:
+        """(len(slots),) each: the signals of the counts that have a weight, at `clock`."""
+        found: dict[str, Float64Array] = {}
+        ages = clock - self._clocks[slots]
+        for name, array in self._counts.items():
+            half_life = half_life_of(name)
+            if half_life is not None and weights.get(name, 0.0):
+                found[name] = bias(faded(array[slots], ages, half_life))
+        return found

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Iterable
+from itertools import chain
 from typing import NamedTuple
 
+import msgspec
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -16,7 +18,7 @@ from index_service.backend import unit_vector
 from schemas.codec import Decoder
 from schemas.errors import DecodeError
 from schemas.settings import Settings
-from schemas.vectors import UserRecord, user_key
+from schemas.vectors import ANYONE, UserRecord, user_key
 
 UNKNOWN = "unknown user"
 UNREACHABLE = "user vectors unreachable"
@@ -35,8 +37,9 @@ class User(NamedTuple):
     """What is known of a user."""
 
     record: UserRecord | None
+    """The user's own; else that of anyone, where there is one."""
     reason: str
-    """Why there is no record; empty when there is one."""
+    """Why it is not the user's own; empty when it is."""
 
 
 def decode_user(data: bytes | None, epoch: int, dim: int) -> User:
@@ -51,8 +54,23 @@ def decode_user(data: bytes | None, epoch: int, dim: int) -> User:
     except DecodeError as error:
         _log.warning("event=user_record_unusable error=%r", str(error))
         return User(None, UNUSABLE)
+    marked = (record.similar, *record.context.values())
     numbers = (record.scale, record.trend_clock, *record.weights.values())
-    return User(record, "") if all(map(math.isfinite, numbers)) else User(None, UNUSABLE)
+    values = chain(numbers, *(marks.values() for marks in marked))
+    return User(record, "") if all(map(math.isfinite, values)) else User(None, UNUSABLE)
+
+
+def or_anyone(user: User, anyone: User) -> User:
+    """The user, with the record of anyone in place of a missing one; the reason stays.
+
+    Weights are the same for all, so the newer of both count: they are learned while a user rests.
+    """
+    if user.record is None or anyone.record is None:
+        return User(user.record or anyone.record, user.reason)
+    if anyone.record.step <= user.record.step:
+        return user
+    scale, weights = anyone.record.scale, anyone.record.weights
+    return User(msgspec.structs.replace(user.record, scale=scale, weights=weights), user.reason)
 
 
 class UserReader:
@@ -62,6 +80,7 @@ class UserReader:
         self._settings = settings
         self._monotonic_s = monotonic_s
         self._not_before_s = -math.inf
+        self._anyone = User(None, UNKNOWN)  # as last read: it serves while Redis is away, too
         self._redis = Redis.from_url(
             settings.redis.url.get_secret_value(),
             socket_timeout=_TIMEOUT_S,
@@ -75,24 +94,30 @@ class UserReader:
         if not ids:
             return {}
         if self._monotonic_s() < self._not_before_s:
-            return {user_id: User(None, UNREACHABLE) for user_id in ids}
+            return self._unreachable(ids)
         epoch, dim = self._settings.towers.epoch, self._settings.towers.dim
-        keys = [user_key(self._settings.namespace, epoch, user_id) for user_id in ids]
+        keys = [user_key(self._settings.namespace, epoch, one) for one in [*ids, ANYONE]]
         try:
             found = await self._redis.mget(keys)
         except (RedisError, OSError) as error:
             if self._not_before_s == -math.inf:  # once an outage
                 _log.warning("event=redis_unreachable error=%r", str(error))
             self._not_before_s = self._monotonic_s() + _PAUSE_S
-            return {user_id: User(None, UNREACHABLE) for user_id in ids}
+            return self._unreachable(ids)
         if self._not_before_s != -math.inf:
             self._not_before_s = -math.inf
             _log.info("event=redis_reachable")
         records = [data if isinstance(data, bytes) else None for data in found]
+        anyone = decode_user(records.pop(), epoch, dim)
+        if anyone.record is not None:
+            self._anyone = anyone
         return {
-            user_id: decode_user(data, epoch, dim)
+            user_id: or_anyone(decode_user(data, epoch, dim), self._anyone)
             for user_id, data in zip(ids, records, strict=True)
         }
+
+    def _unreachable(self, ids: list[str]) -> dict[str, User]:
+        return {user_id: or_anyone(User(None, UNREACHABLE), self._anyone) for user_id in ids}
 
     async def close(self) -> None:
         """Close the connections."""

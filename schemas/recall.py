@@ -47,8 +47,10 @@ class RecallRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     """Leave out what the user's record says was seen."""
 
 
-Channel = Literal["nearest", "trending"]
-"""How an item came into the list: near the query in the two-tower space, or trending."""
+Channel = Literal["recent", "nearest", "similar", "trending"]
+"""How an item came into the list, the first of: the user took or looked at it lately; it is near
+the query in the two-tower space; it occurs with the user's last items; it is trending, overall or
+where the user is."""
 
 Status = Literal["ok", "partial", "degraded", "error"]
 

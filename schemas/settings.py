@@ -11,9 +11,18 @@ import os
 import ssl
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -105,55 +114,116 @@ class LabellingSettings(Section):
     are settled early, and counted. About 500 bytes each."""
 
 
-FeatureKind = Literal["categorical", "numeric", "text", "ignore"]
+HalfLife = Annotated[float, Field(gt=0)]
+
+FeatureKind = Literal["categorical", "numeric", "log", "bucketed", "text", "ignore"]
 
 
 class FeatureSettings(Section):
-    """The kind of each feature. One not named here is numeric if a number, else categorical."""
+    """The kind of each feature. One not named here is numeric if a number, else categorical.
+
+    A number is standardised as it is (`numeric`) or its logarithm is (`log`), or it is one of 16
+    buckets with as many values each (`bucketed`).
+    """
 
     items: dict[str, FeatureKind] = {}
     """Features of items."""
     users: dict[str, FeatureKind] = {}
     """Features in an event's context."""
+    user_id: bool = False
+    """A user's id is a feature too: an embedding for each user that acted."""
+    text_buckets: int = Field(default=65_536, ge=1)
+    """The words of a text feature share so many embeddings, by hash."""
+
+
+Objective = Literal["listwise", "hinge", "logistic", "pointwise", "squared"]
 
 
 class TowerSettings(Section):
-    """The model. Changing `dim` or `features` needs a new epoch."""
+    """The model. Changing what a checkpoint holds, such as `dim`, needs a new epoch."""
 
     epoch: int = Field(default=1, ge=1)
     """Number of the model whose vectors are published and served."""
     dim: int = Field(default=64, ge=2, le=4096)
     """Dimensions of a vector."""
+    user_tower: Literal["sum", "mlp", "dcn", "dot"] = "mlp"
+    """Makes a user of history and features: their sum, plus an MLP of it, or plus one of their
+    crosses (DCN-v2); `dot` is the sum, and meets items by the product instead of the cosine."""
+    item_tower: Literal["sum", "mlp"] = "sum"
+    """Makes an item of its id and features: their sum, or that plus an MLP of it."""
     hidden: int = Field(default=128, ge=1)
-    """Width of the user tower's hidden layer."""
-    history: int = Field(default=20, ge=1)
+    """Width of a tower's hidden layer."""
+    history: int = Field(default=20, ge=0)
     """Latest items of a user that the user tower reads."""
     history_decay: float = Field(default=0.8, gt=0, le=1)
     """Weight of each older item of the history against the one after it."""
     tau: float = Field(default=0.2, gt=0)
     """Temperature of the softmax over cosines."""
-    id_lr: float = Field(default=0.1, gt=0)
-    """Learning rate of id embeddings (row-wise Adagrad)."""
-    feature_lr: float = Field(default=0.1, gt=0)
-    """Learning rate of feature embeddings (row-wise Adagrad)."""
+    embedding_lr: float = Field(default=0.1, gt=0)
+    """Learning rate of the embeddings of ids and features (row-wise Adagrad)."""
     dense_lr: float = Field(default=3e-4, gt=0)
     """Learning rate of the dense layers (Adam)."""
+    objective: Objective = "listwise"
+    """What is learned: a softmax over all of a positive's negatives (`listwise`), each pair of
+    both by a margin (`hinge`) or a logit (`logistic`), or each by itself as a class (`pointwise`)
+    or as the sum of the actions' weights (`squared`)."""
+    margin: float = Field(default=0.2, gt=0)
+    """By how much a positive is to score above a negative; of `hinge`."""
+    negatives_ratio: float = Field(default=3.0, gt=0)
+    """How many negatives count against each positive; of all objectives but `listwise`."""
+    logq: bool = True
+    """Correct sampled negatives for how often the sampling is expected to bring them."""
+    in_batch_negatives: bool = True
+    """The batch's positives of others are negatives too."""
     uniform_negatives: int = Field(default=256, ge=0)
     """Items drawn uniformly as negatives for each batch."""
     exposure_negatives: int = Field(default=1, ge=0)
     """Unclicked exposures of the same user set against each positive."""
+    exposures_only: bool = Field(default=False, validate_default=True)
+    """Allow exposures as the only negatives, which recall should not be learned from."""
+    admit_after: int = Field(default=0, ge=0)
+    """Positives with an id or a feature's value before it has an embedding of its own."""
+    expire_after_positives: int = Field(default=10_000_000, ge=1)
+    """An embedding that none of so many positives used is given to another id or value."""
     replay: int = Field(default=3, ge=0)
     """Earlier positives learned again for each new one."""
     replay_buffer: int = Field(default=8_192, ge=1)
     """Latest positives to replay from."""
-    trend_half_life: float = Field(default=5_000.0, gt=0)
-    """Positives after which an item's counts of positives and exposures weigh half."""
+    trend_half_lives: tuple[HalfLife, ...] = (10, 200, 5_000)
+    """Positives of anyone after which an item's counts of positives and exposures weigh half; the
+    learned weights choose among them. None: no trend."""
     positives_weight: float = 0.25
-    """Weight of the log of the decayed positives in the score."""
+    """Weight of the log of the slowest count of positives, to begin with."""
     exposures_weight: float = 0.0
-    """Weight of the log of the decayed exposures in the score."""
+    """Weight of the log of the slowest count of exposures, to begin with."""
+    learn_blend: bool = True
+    """Learn the weights of the score online; else they stay as they begin."""
+    similar_items: int = Field(default=100, ge=0)
+    """Items that occur with a user's last ones, in the user's record; 0 counts none."""
+    similar_partners: int = Field(default=64, ge=1)
+    """Items that an item is remembered to occur with, at 16 bytes each."""
+    context_items: int = Field(default=50, ge=0)
+    """Items for each feature of a user's context, in the user's record; 0 counts none."""
+    context_values: int = Field(default=2_000, ge=1)
+    """Latest context values, such as cities, whose items are counted."""
     seed: int = 0
     """Seed of every random choice."""
+
+    @field_validator("exposures_only")
+    @classmethod
+    def _have_negatives(cls, allowed: bool, others: ValidationInfo) -> bool:
+        """Recall tells an item from the whole catalogue: negatives must come from there."""
+        names = ("in_batch_negatives", "uniform_negatives", "exposure_negatives")
+        sampled_in_batch, uniform, exposures = (others.data.get(name, 1) for name in names)
+        if sampled_in_batch or uniform or (exposures and allowed):
+            return allowed
+        kind, msg = (
+            "negatives",
+            "recall must learn from negatives of the whole catalogue, and exposures were chosen by "
+            "recall before; set towers.uniform_negatives or towers.in_batch_negatives, or "
+            "towers.exposures_only = true with towers.exposure_negatives to learn from them alone",
+        )
+        raise PydanticCustomError(kind, msg)
 
 
 class TrainerSettings(Section):
@@ -176,7 +246,7 @@ class TrainerSettings(Section):
     scan_every_steps: int = Field(default=50, ge=1)
     """Steps between scans."""
     bias_step: float = Field(default=0.1, gt=0)
-    """An item is published again when the log of a count has moved by this much."""
+    """An item is published again when its counts move its score by this much."""
     seen_items: int = Field(default=500, ge=0)
     """Newest seen items kept in a user's record."""
     sample_window: int = Field(default=200_000, ge=1)
@@ -200,7 +270,7 @@ class IndexSettings(Section):
     """Most items that one request may ask for."""
     deadline_ms: int = Field(default=1_000, ge=1)
     """How long a request without a deadline may take."""
-    trending_share: float = Field(default=0.25, ge=0, le=1)
+    trending_share: float = Field(default=1.0, ge=0, le=1)
     """Trending items proposed to the blended ranking, as a share of k (at least one if above 0)."""
 
 

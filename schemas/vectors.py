@@ -31,12 +31,11 @@ class ItemVector(msgspec.Struct, frozen=True, omit_defaults=True):
     """The trainer's step that made this vector."""
     vector: bytes
     """Unit length, `pack_vector`."""
-    positives: float
-    """Decayed count of positives at `trend_clock`."""
-    exposures: float
-    """Decayed count of exposures at `trend_clock`."""
     trend_clock: float
-    """Positives that the trainer had learned when the counts were true: the unit of half-lives."""
+    """Positives that the trainer had seen when the counts were true: the unit of half-lives."""
+    counts: dict[str, float] = {}
+    """Decayed counts at `trend_clock`, by kind and half-life: `positives@200`, `exposures@200`,
+    and so on; what is left out is 0."""
     attributes: dict[str, FeatureValue] = {}
     available: bool = True
     event_ts_ms: int = 0
@@ -54,17 +53,25 @@ class UserRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     scale: float
     """Factor of the cosine in the blended score."""
     weights: dict[str, float]
-    """Weight of each bias in the blended score: `positives`, `exposures`."""
+    """Weight of each other signal of the score: `positives@200`, `similar`, `context:city`, ..."""
     trend_clock: float
     """The trainer's clock, to decay the items' counts to."""
     latest: list[str] = []
     """Items acted upon, newest first."""
     seen: list[str] = []
     """Items acted upon or shown and passed over, newest first; what `exclude_seen` leaves out."""
+    similar: dict[str, float] = {}
+    """Items that occur with the user's last ones, and how much."""
+    context: dict[str, dict[str, float]] = {}
+    """By feature of the user's context: what is taken where it has the user's value, how much."""
     event_ts_ms: int = 0
     """Event time of the newest sample in this record."""
     refreshed_ms: int = 0
     """When the trainer wrote this record."""
+
+
+ANYONE = ""
+"""In place of a user id: the record for those who have none."""
 
 
 def user_key(namespace: str, epoch: int, user_id: str) -> str:

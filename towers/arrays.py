@@ -34,62 +34,64 @@ def grown(array: _A, length: int) -> _A:
 
 
 class Bags(NamedTuple):
-    """Several short lists of (embedding row, weight), laid end to end."""
+    """Several short lists of (key, weight), laid end to end."""
 
-    rows: Ints
+    keys: Ints
     weights: Doubles
     lengths: Ints
 
-    @property
-    def offsets(self) -> Ints:
-        """Where each list begins."""
-        return np.cumsum(self.lengths) - self.lengths
+
+def first_bags(bags: Bags, count: int) -> Bags:
+    """The first so many lists."""
+    lengths = bags.lengths[:count]
+    end = int(lengths.sum())
+    return Bags(bags.keys[:end], bags.weights[:end], lengths)
 
 
 def join_bags(parts: Sequence[tuple[Ints, Doubles]]) -> Bags:
     """Lists laid end to end."""
-    lengths = np.fromiter((len(rows) for rows, _ in parts), np.int64, len(parts))
+    lengths = np.fromiter((len(keys) for keys, _ in parts), np.int64, len(parts))
     if not lengths.sum():
         return Bags(np.zeros(0, np.int64), np.zeros(0), lengths)
-    rows = np.concatenate([rows for rows, _ in parts])
-    return Bags(rows, np.concatenate([weights for _, weights in parts]), lengths)
+    keys = np.concatenate([keys for keys, _ in parts])
+    return Bags(keys, np.concatenate([weights for _, weights in parts]), lengths)
 
 
 def split_bags(bags: Bags) -> list[tuple[Ints, Doubles]]:
     """What `join_bags` laid end to end."""
     ends = np.cumsum(bags.lengths)[:-1]
-    return list(zip(np.split(bags.rows, ends), np.split(bags.weights, ends), strict=True))[
+    return list(zip(np.split(bags.keys, ends), np.split(bags.weights, ends), strict=True))[
         : len(bags.lengths)
     ]
 
 
 class RaggedStore:
-    """One short list of (row, weight) per index, gathered for many indices without a loop."""
+    """One short list of (key, weight) per index, gathered for many indices without a loop."""
 
     def __init__(self) -> None:
-        self._rows: Ints = np.zeros(0, np.int64)
+        self._keys: Ints = np.zeros(0, np.int64)
         self._weights: Doubles = np.zeros(0)
         self._starts: Ints = np.zeros(0, np.int64)
         self._lengths: Ints = np.zeros(0, np.int64)
         self._used = 0
         self._size = 0
 
-    def put(self, index: int, rows: Ints, weights: Doubles) -> None:
+    def put(self, index: int, keys: Ints, weights: Doubles) -> None:
         """Replace the list at `index`; indices up to it come to be, empty."""
         self._size = max(self._size, index + 1)
         self._starts = grown(self._starts, self._size)
         self._lengths = grown(self._lengths, self._size)
-        if len(rows) > self._lengths[index]:  # a shorter list fits where the old one lies
+        if len(keys) > self._lengths[index]:  # a shorter list fits where the old one lies
             if self._used > 2 * int(self._lengths.sum()) + _FIRST_CAPACITY:
                 self._compact()
             self._starts[index] = self._used
-            self._used += len(rows)
-            self._rows = grown(self._rows, self._used)
+            self._used += len(keys)
+            self._keys = grown(self._keys, self._used)
             self._weights = grown(self._weights, self._used)
         start = self._starts[index]
-        self._lengths[index] = len(rows)
-        self._rows[start : start + len(rows)] = rows
-        self._weights[start : start + len(rows)] = weights
+        self._lengths[index] = len(keys)
+        self._keys[start : start + len(keys)] = keys
+        self._weights[start : start + len(keys)] = weights
 
     def gather(self, indices: Ints) -> Bags:
         """The lists of the indices, end to end."""
@@ -98,16 +100,16 @@ class RaggedStore:
         total = int(ends[-1]) if len(ends) else 0
         within = np.arange(total) - np.repeat(ends - lengths, lengths)
         places = np.repeat(self._starts[indices], lengths) + within
-        return Bags(self._rows[places], self._weights[places], lengths)
+        return Bags(self._keys[places], self._weights[places], lengths)
 
     def _compact(self) -> None:
         bags = self.gather(np.arange(self._size))
         self._load(bags)
 
     def _load(self, bags: Bags) -> None:
-        self._rows, self._weights = bags.rows, bags.weights
-        self._starts, self._lengths = bags.offsets, bags.lengths
-        self._size, self._used = len(bags.lengths), len(bags.rows)
+        self._keys, self._weights = bags.keys, bags.weights
+        self._starts, self._lengths = np.cumsum(bags.lengths) - bags.lengths, bags.lengths
+        self._size, self._used = len(bags.lengths), len(bags.keys)
 
     def state(self) -> State:
         """For a checkpoint."""

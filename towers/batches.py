@@ -7,8 +7,8 @@ import numpy.typing as npt
 import torch
 
 from schemas.settings import TowerSettings
-from towers.arrays import Floats, Ints, State
-from towers.loss import expected_counts
+from towers.arrays import Ints, State
+from towers.frequency import expected_counts
 from towers.model import Batch, UserInputs
 from towers.observer import Observer
 
@@ -40,15 +40,16 @@ class BatchMaker:
         columns = np.concatenate([examples.items, uniform])  # (columns,)
         counts = expected_counts(
             world.frequency.frequencies(columns),
-            len(examples.items),
+            len(examples.items) if self._settings.in_batch_negatives else 0,
             len(uniform),
             int(world.catalogue.alive.sum()),
         )
         passed, absent = self._passed(world, examples.user_ids, examples.items)
         users = UserInputs(examples.latest, examples.actions, examples.features)
-        # A deleted item that nobody ever took could have no count at all; its target needs none.
-        logs = np.log(np.maximum(counts, np.finfo(np.float32).tiny))
-        return new, Batch(users, examples.items, examples.weights, uniform, logs, passed, absent)
+        # What can't be drawn has no count; as a target it needs no correction either.
+        logs = np.log(counts, out=np.zeros_like(counts), where=counts > 0)
+        weights = examples.weights
+        return new, Batch(len(new), users, examples.items, weights, uniform, logs, passed, absent)
 
     def _replayed(self, oldest: int, end: int, count: int) -> Ints:
         if not count or oldest >= end:
@@ -66,20 +67,19 @@ class BatchMaker:
         self, world: Observer, user_ids: list[str], targets: Ints
     ) -> tuple[Ints, npt.NDArray[np.bool_]]:
         extra = self._settings.exposure_negatives
-        passed = np.zeros((len(user_ids), extra), np.int64)
-        absent = np.ones((len(user_ids), extra), np.bool_)
-        draws: Floats = torch.rand(len(user_ids), extra, generator=self._random).numpy()
-        for row, (user_id, target) in enumerate(zip(user_ids, targets.tolist(), strict=True)):
+        draws = torch.rand(len(user_ids), extra, generator=self._random).tolist()
+        passed: list[int] = []
+        absent: list[bool] = []
+        for user_id, target, drawn in zip(user_ids, targets.tolist(), draws, strict=True):
             user = world.users[user_id]
-            if not user.negatives:
-                continue
-            items = list(user.negatives.values())
-            for column in range(extra):
-                item = items[int(draws[row, column] * len(items))]
-                passed[row, column] = item
+            items = list(user.negatives.values()) or [target]
+            for draw in drawn:
+                item = items[int(draw * len(items))]
+                passed.append(item)
                 # What the user took after all is no negative of theirs.
-                absent[row, column] = item == target or item in user.latest
-        return passed, absent
+                absent.append(item == target or item in user.latest)
+        shape = len(user_ids), extra
+        return np.array(passed, np.int64).reshape(shape), np.array(absent, np.bool_).reshape(shape)
 
     def state(self) -> State:
         """For a checkpoint."""

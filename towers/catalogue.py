@@ -31,15 +31,16 @@ class Catalogue:
         """The row of a known item, deleted or not."""
         return self._rows.get(item_id)
 
-    def discover(self, item_id: str, row: int) -> None:
-        """An item that no record described; `row` must be the next."""
-        self._rows[item_id] = row
+    def discover(self, item_id: str) -> int:
+        """The row of an item that is unknown: the next."""
+        row = self._rows[item_id] = len(self.ids)
         self.ids.append(item_id)
         self._attributes.append({})
         for name in ("_alive", "_available", "_versions", "_event_ts_ms"):
             setattr(self, name, grown(getattr(self, name), row + 1))
         self._alive[row] = self._available[row] = True
         self._versions[row] = 1
+        return row
 
     def describe(self, item: Item) -> int:
         """Take over what a record says of a discovered item, and return its row."""

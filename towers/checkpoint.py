@@ -37,6 +37,8 @@ class CheckpointStore:
             "towers.epoch": settings.towers.epoch,
             "towers.dim": settings.towers.dim,
             "towers.hidden": settings.towers.hidden,
+            "towers.user_tower": settings.towers.user_tower,
+            "towers.item_tower": settings.towers.item_tower,
             "features": settings.features.model_dump(),
         }
 

@@ -1,4 +1,4 @@
-"""The item tower `sum`: id row plus the weighted rows of the features, at unit length."""
+"""Item towers: the weighted rows of an item's id and features, summed, to a unit vector."""
 
 from __future__ import annotations
 
@@ -6,89 +6,95 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from schemas.events import FeatureValue
-from schemas.settings import FeatureKind, TowerSettings
+from schemas.settings import FeatureSettings, TowerSettings
 from towers.arrays import Ints, RaggedStore, State
-from towers.table import EmbeddingTable
-from towers.vocabulary import NEW_ROW_NORM, Vocabulary
+from towers.layers import Mlp
+from towers.meeting import Meeting
+from towers.vocabulary import Leaf, Vocabulary
 
 
 class ItemSums(NamedTuple):
-    """The sums of some items as leaves of a step."""
+    """The sums of some items in a learning step."""
 
-    items: Ints
     sums: Tensor
-    """(items, dim), before normalisation."""
-    id_leaf: Tensor
-    feature_rows: Ints
-    feature_leaf: Tensor
+    """(items, dim)"""
+    leaf: Leaf
+
+
+class MlpLayers(nn.Module):
+    """x + MLP(x)."""
+
+    def __init__(self, settings: TowerSettings, generator: torch.Generator) -> None:
+        super().__init__()
+        self.mlp = Mlp(settings.dim, settings.hidden, settings.dim, generator)
+
+    def forward(self, sums: Tensor) -> Tensor:
+        """(items, dim) of (items, dim)."""
+        outputs: Tensor = sums + self.mlp(sums)
+        return outputs
 
 
 class ItemTower:
-    """Items by row number: their ids' embeddings, their features, their vectors.
+    """Items by row number: what they consist of, their sums, their vectors.
 
-    The id row of an item that comes with features begins at zero, so that its vector comes from
-    the features alone; without features it begins in a direction of its id, so that there is a
-    unit vector at all.
+    `sum` leaves the sums as they are, so that an item of which no step reads a row stays where it
+    is; `mlp` adds an MLP of them, and every step moves every item a little. Users are made of
+    items' sums.
     """
 
     def __init__(
-        self, settings: TowerSettings, kinds: Mapping[str, FeatureKind], seed: int
+        self, settings: TowerSettings, features: FeatureSettings, meeting: Meeting, seed: int
     ) -> None:
-        self._ids = EmbeddingTable(settings.dim, settings.id_lr, seed)
-        self._vocabulary = Vocabulary(kinds, settings.dim, settings.feature_lr, seed + 1)
+        self._vocabulary = Vocabulary(settings, features.items, features.text_buckets, seed)
         self._bags = RaggedStore()
-
-    def __len__(self) -> int:
-        return len(self._ids)
+        self._meet = meeting.items
+        self.layers: nn.Module = nn.Identity()
+        if settings.item_tower == "mlp":
+            self.layers = MlpLayers(settings, torch.Generator().manual_seed(seed))
 
     @property
     def unusable_features(self) -> int:
         """Feature values that could not be read."""
         return self._vocabulary.reader.unusable
 
-    def put(self, item_id: str, features: Mapping[str, FeatureValue]) -> int:
-        """Row of the item, known or new, which has these features from now on."""
-        rows, weights, directed = self._vocabulary.encode(features)
-        row = self._ids.add(item_id, 0.0)
-        if not directed:
-            self._ids.give_direction(item_id, NEW_ROW_NORM)
-        self._bags.put(row, rows, weights)
-        return row
+    def put(self, item: int, item_id: str, features: Mapping[str, FeatureValue]) -> None:
+        """The item, known or the next one, has these features from now on."""
+        keys, weights = self._vocabulary.encode(features, item_id)
+        self._bags.put(item, keys, weights)
 
     def sums(self, items: Ints) -> Tensor:
-        """(items, dim): what the user tower reads of the items; without gradients."""
-        ids = self._ids.weight[torch.from_numpy(items)]  # (items, dim)
-        return ids + self._vocabulary.sums(self._bags.gather(items))
+        """(items, dim), without gradients."""
+        return self._vocabulary.sums(self._bags.gather(items))
 
+    @torch.no_grad()
     def vectors(self, items: Ints) -> Tensor:
-        """(items, dim): unit vectors; without gradients."""
-        return F.normalize(self.sums(items))
+        """(items, dim): unit vectors, without gradients."""
+        return self.met(self.sums(items))
+
+    def met(self, sums: Tensor) -> Tensor:
+        """(items, dim): unit vectors of sums, with what gradients these have."""
+        return self._meet(self.layers(sums))
 
     def sums_to_learn(self, items: Ints) -> ItemSums:
-        """The sums of distinct items, with gradients to the rows that they read."""
-        id_leaf = self._ids.leaf(items)  # (items, dim)
-        features, rows, leaf = self._vocabulary.sums_to_learn(self._bags.gather(items))
-        return ItemSums(items, id_leaf + features, id_leaf, rows, leaf)
+        """The sums with gradients to the rows that they read."""
+        return ItemSums(*self._vocabulary.sums_to_learn(self._bags.gather(items)))
 
     def learn(self, read: ItemSums) -> None:
-        """One Adagrad step on every row read, after `backward`."""
-        self._ids.learn(read.items, read.id_leaf)
-        self._vocabulary.table.learn(read.feature_rows, read.feature_leaf)
+        """One step on every row read, after `backward`."""
+        self._vocabulary.learn(read.leaf)
+
+    def hit(self, items: Ints, clock: int) -> None:
+        """Positives were of these items; `clock` positives were so far."""
+        self._vocabulary.hit(self._bags.gather(items), clock)
 
     def state(self) -> State:
-        """For a checkpoint."""
-        return {
-            "ids": self._ids.state(),
-            "vocabulary": self._vocabulary.state(),
-            "bags": self._bags.state(),
-        }
+        """For a checkpoint, without the layers."""
+        return {"vocabulary": self._vocabulary.state(), "bags": self._bags.state()}
 
     def load(self, state: State) -> None:
         """Become what `state` said."""
-        self._ids.load(state["ids"])
         self._vocabulary.load(state["vocabulary"])
         self._bags.load(state["bags"])

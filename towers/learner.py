@@ -14,14 +14,16 @@ from torch import Tensor
 from schemas.events import Item
 from schemas.samples import SampleBatch
 from schemas.settings import Settings
-from schemas.vectors import ItemVector, UserRecord, pack_vector
-from towers.arrays import Bags, Floats, Ints, State, grown, join_bags
+from schemas.vectors import ANYONE, ItemVector, UserRecord, pack_vector
+from towers.arrays import Bags, Doubles, Floats, Ints, State, grown, join_bags
 from towers.batches import BatchMaker
+from towers.blend import BlendWeights
 from towers.model import TwoTower, UserInputs
 from towers.observer import Observer
 from towers.publisher import Current
-from towers.recall_meter import RecallMeter, ranks
+from towers.recall_meter import RecallMeter
 from towers.trend import TrendCounts
+from towers.users import User
 
 _LOSS_WINDOW = 100  # steps that the running loss looks back on, about
 
@@ -49,10 +51,7 @@ class Learner:
         self.world = Observer(settings, self._model)
         self._batches = BatchMaker(settings.towers, settings.trainer.batch)
         self._meter = RecallMeter()
-        self._weights = {
-            "positives": settings.towers.positives_weight,
-            "exposures": settings.towers.exposures_weight,
-        }
+        self._blend = BlendWeights(settings.towers)
         self._vectors: Floats = np.zeros((0, settings.towers.dim), np.float32)
         self._changed: npt.NDArray[np.bool_] = np.zeros(0, np.bool_)
         self._loss = math.nan
@@ -62,9 +61,10 @@ class Learner:
         """Take item records over, the last one of an id last; each is recallable at once."""
         rows = []
         for item in items:
-            row = self._model.items.put(item.item_id, item.features)
-            if self.world.catalogue.row(item.item_id) is None:
-                self.world.catalogue.discover(item.item_id, row)
+            row = self.world.catalogue.row(item.item_id)
+            if row is None:
+                row = self.world.catalogue.discover(item.item_id)
+            self._model.items.put(row, item.item_id, item.features)
             rows.append(self.world.catalogue.describe(item))
         self._refresh(np.unique(np.array(rows, np.int64)))
 
@@ -86,22 +86,32 @@ class Learner:
         return observed.users
 
     def user_records(self, user_ids: list[str], now_ms: int) -> list[tuple[str, UserRecord]]:
-        """The users' records as of now; a user whom no sample named is left out."""
-        known = [user_id for user_id in user_ids if user_id in self.world.users]
+        """The users' records as of now; a user whom no sample named is left out.
+
+        `ANYONE` has the record of a user of whom nothing is known.
+        """
+        known = [one for one in user_ids if one in self.world.users or one == ANYONE]
         vectors = self._model.encode(self._user_inputs(known)).numpy()  # (users, dim)
         names = self.world.catalogue.ids
+        scale, weights = self._blend.scale, self._blend.weights()
+        related = self.world.related
         records = []
         for user_id, vector in zip(known, vectors, strict=True):
-            user = self.world.users[user_id]
+            user = self._user(user_id)
             record = UserRecord(
                 epoch=self._settings.epoch,
                 step=self.step,
                 vector=pack_vector(vector),
-                scale=1 / self._settings.tau,
-                weights=self._weights,
+                scale=scale,
+                weights=weights,
                 trend_clock=float(self.world.trend.clock),
                 latest=[names[item] for item in reversed(user.latest)],
                 seen=[names[item] for item in reversed(user.seen)],
+                similar=_named(names, *related.similar(user)),
+                context={
+                    name: _named(names, *found)
+                    for name, found in related.context(user.features).items()
+                },
                 event_ts_ms=user.event_ts_ms,
                 refreshed_ms=now_ms,
             )
@@ -142,7 +152,14 @@ class Learner:
         """All items as they should be published."""
         catalogue = self.world.catalogue
         counts = self.world.trend.counts(len(catalogue))
-        return Current(self.vectors, counts, catalogue.versions, catalogue.alive)
+        weights = self._blend.weights()
+        return Current(
+            self.vectors,
+            counts,
+            np.array([weights.get(name, 0.0) for name in self.world.trend.names]),
+            catalogue.versions,
+            catalogue.alive,
+        )
 
     def take_changed(self) -> Ints:
         """Items that moved, came, changed or went since the last call."""
@@ -163,9 +180,8 @@ class Learner:
             epoch=self._settings.epoch,
             step=self.step,
             vector=pack_vector(self._vectors[row]),
-            positives=float(counts.positives[row]),
-            exposures=float(counts.exposures[row]),
             trend_clock=counts.clock,
+            counts=counts.named(row, self.world.trend.names),
             attributes=catalogue.attributes(row),
             available=catalogue.available(row),
             event_ts_ms=catalogue.event_ts_ms(row),
@@ -188,15 +204,18 @@ class Learner:
         }
 
     def _user_inputs(self, user_ids: list[str]) -> UserInputs:
-        users = [self.world.users[user_id] for user_id in user_ids]
+        users = [self._user(user_id) for user_id in user_ids]
         latest = np.zeros((len(users), self._settings.history), np.int64)
         actions = np.zeros((len(users), self._settings.history), np.float32)
         for index, user in enumerate(users):
             count = len(user.latest)
             latest[index, :count] = list(user.latest)[::-1]
             actions[index, :count] = list(user.latest.values())[::-1]
-        features: Bags = join_bags([(user.rows, user.weights) for user in users])
+        features: Bags = join_bags([(user.keys, user.weights) for user in users])
         return UserInputs(latest, actions, features)
+
+    def _user(self, user_id: str) -> User:
+        return User() if user_id == ANYONE else self.world.users[user_id]
 
     def _rank(self, new: Ints, users: Tensor) -> Ints:
         probes, rows = [], []
@@ -207,14 +226,16 @@ class Learner:
                 rows.append(row)
         if not probes:
             return np.zeros(0, np.int64)
-        found = ranks(
-            users[rows],
-            torch.from_numpy(self.vectors),
-            probes,
-            self.world.catalogue.servable,
-            1 / self._settings.tau,
-            self._weights,
-        )
+        cosines: Floats = (users[rows] @ torch.from_numpy(self.vectors).T).numpy()
+        servable = self.world.catalogue.servable
+        found = np.full(len(probes), len(servable), np.int64)
+        for place, probe in enumerate(probes):
+            if probe.item >= probe.known or not servable[probe.item]:
+                continue  # it could not be recalled
+            near = cosines[place, : probe.known]
+            scores = probe.scores(near, self._blend)
+            found[place] = probe.rank(scores, servable)
+            probe.teach(self._blend, near, scores, servable, self._settings.seed)
         self._meter.add(found)
         return found
 
@@ -231,6 +252,7 @@ class Learner:
             "model": self._model.state(),
             "world": self.world.state(),
             "batches": self._batches.state(),
+            "blend": self._blend.state(),
             "meter": self._meter.state(),
         }
 
@@ -240,5 +262,12 @@ class Learner:
         self._model.load(state["model"])
         self.world.load(state["world"])
         self._batches.load(state["batches"])
+        self._blend.load(state["blend"])
         self._meter.load(state["meter"])
         self._refresh(np.arange(len(self.world.catalogue)))
+
+
+def _named(names: list[str], rows: Ints, values: Doubles) -> dict[str, float]:
+    """What items have of a signal, by item id."""
+    listed = zip(rows.tolist(), values.tolist(), strict=True)
+    return {names[row]: value for row, value in listed}

@@ -8,13 +8,15 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from schemas.settings import FeatureSettings, TowerSettings
-from towers.arrays import Bags, Floats, Ints, State
+from towers.arrays import Bags, Floats, Ints, State, first_bags
+from towers.history import history_means, history_weights
 from towers.item_tower import ItemTower
-from towers.loss import listwise_loss
-from towers.user_tower import UserTower, history_means, history_weights
+from towers.loss import LOSSES, Contest
+from towers.meeting import by_cosine, by_product
+from towers.user_tower import make_user_tower
 from towers.vocabulary import Vocabulary
 
 
@@ -31,6 +33,8 @@ class UserInputs(NamedTuple):
 class Batch(NamedTuple):
     """One learning step's positives and what they are set against."""
 
+    new: int
+    """The first so many rows are learned for the first time."""
     users: UserInputs
     targets: Ints
     """(rows,) item rows."""
@@ -51,21 +55,24 @@ class Outcome(NamedTuple):
 
     loss: float
     users: Tensor
-    """(rows, dim): user vectors before the step."""
+    """(rows, dim): unit vectors of the users before the step."""
     touched: Ints
     """Items whose own rows may have moved."""
 
 
 class TwoTower:
-    """User and item meet in one cosine; history and targets share the item tower's rows."""
+    """Users and items meet in one score only; histories and targets share the items' rows."""
 
     def __init__(self, settings: TowerSettings, features: FeatureSettings) -> None:
         self._settings = settings
         seed = settings.seed
-        self.items = ItemTower(settings, features.items, seed)
-        self.user_features = Vocabulary(features.users, settings.dim, settings.feature_lr, seed + 2)
-        self._user_tower = UserTower(settings.dim, settings.hidden, seed + 3)
-        self._adam = torch.optim.Adam(self._user_tower.parameters(), settings.dense_lr, fused=True)
+        self._meeting = by_product() if settings.user_tower == "dot" else by_cosine()
+        self.items = ItemTower(settings, features, self._meeting, seed)
+        self.user_features = Vocabulary(settings, features.users, features.text_buckets, seed + 2)
+        self._user_tower = make_user_tower(settings, seed + 3)
+        self._dense = nn.ModuleList([self._user_tower, self.items.layers])
+        self._adam = torch.optim.Adam(self._dense.parameters(), settings.dense_lr, fused=True)
+        self._positives = 0  # learned so far
 
     @property
     def unusable_features(self) -> int:
@@ -77,35 +84,48 @@ class TwoTower:
         """(users, dim): unit vectors."""
         items, places = self._distinct(users.latest)
         history = self._history(self.items.sums(items), places[users.latest], users.actions)
-        vectors: Tensor = self._user_tower(history + self.user_features.sums(users.features))
-        return vectors  # (users, dim)
+        return F.normalize(self._users(history, self.user_features.sums(users.features)))
 
     def learn(self, batch: Batch) -> Outcome:
         """One step on every row that the batch reads."""
+        self._count(batch)
         users = batch.users
         column_items = np.concatenate([batch.targets, batch.uniform])  # (columns,)
         items, places = self._distinct(users.latest, column_items, batch.passed)
         read = self.items.sums_to_learn(items)
-        features, feature_rows, feature_leaf = self.user_features.sums_to_learn(users.features)
+        features, feature_leaf = self.user_features.sums_to_learn(users.features)  # (rows, dim)
         history = self._history(read.sums, places[users.latest], users.actions)  # (rows, dim)
-        encoded: Tensor = self._user_tower(history + features)  # (rows, dim)
-        vectors = F.normalize(read.sums)  # (items, dim)
-        loss = listwise_loss(
+        encoded = self._users(history, features)  # (rows, dim)
+        chosen = np.concatenate([column_items, batch.passed.ravel()])  # columns, then passed
+        vectors = self.items.met(read.sums.index_select(0, torch.from_numpy(places[chosen])))
+        columns, passed = vectors[: len(column_items)], vectors[len(column_items) :]
+        excluded = batch.targets[:, None] == column_items  # (rows, columns)
+        if not self._settings.in_batch_negatives:
+            excluded[:, : len(batch.targets)] = True
+        contest = Contest(
             encoded,
-            vectors[torch.from_numpy(places[column_items])],  # (columns, dim)
+            columns,
             torch.from_numpy(batch.log_counts),
-            torch.from_numpy(batch.targets[:, None] == column_items),  # (rows, columns)
+            torch.from_numpy(excluded),
             torch.from_numpy(batch.weights),
-            self._settings.tau,
-            vectors[torch.from_numpy(places[batch.passed])],  # (rows, extra, dim)
+            passed.view(*batch.passed.shape, self._settings.dim),  # (rows, extra, dim)
             torch.from_numpy(batch.passed_absent),
         )
+        loss = LOSSES[self._settings.objective](contest, self._settings)
         self._adam.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch gives it no types
         self._adam.step()
         self.items.learn(read)
-        self.user_features.table.learn(feature_rows, feature_leaf)
-        return Outcome(loss.item(), encoded.detach(), items)
+        self.user_features.learn(feature_leaf)
+        return Outcome(loss.item(), F.normalize(encoded.detach()), items)
+
+    def _users(self, history: Tensor, features: Tensor) -> Tensor:
+        return self._meeting.users(self._user_tower(history, features))
+
+    def _count(self, batch: Batch) -> None:
+        self._positives += batch.new
+        self.items.hit(batch.targets[: batch.new], self._positives)
+        self.user_features.hit(first_bags(batch.users.features, batch.new), self._positives)
 
     def _history(self, sums: Tensor, places: Ints, actions: Floats) -> Tensor:
         weights = history_weights(actions, self._settings.history_decay)
@@ -113,11 +133,12 @@ class TwoTower:
 
     def _distinct(self, *rows: Ints) -> tuple[Ints, Ints]:
         """The distinct items of all, and the place of each among them, by item row."""
-        used = np.zeros(len(self.items), np.bool_)
+        end = 1 + max(int(some.max(initial=0)) for some in rows)
+        used = np.zeros(end, np.bool_)
         for some in rows:
             used[some] = True
         items = np.flatnonzero(used)
-        places = np.zeros(len(self.items), np.int64)
+        places = np.zeros(end, np.int64)
         places[items] = np.arange(len(items))
         return items, places
 
@@ -126,7 +147,8 @@ class TwoTower:
         return {
             "items": self.items.state(),
             "user_features": self.user_features.state(),
-            "user_tower": {k: v.clone() for k, v in self._user_tower.state_dict().items()},
+            "dense": {name: value.clone() for name, value in self._dense.state_dict().items()},
+            "positives": self._positives,
             "adam": _copied(self._adam.state_dict()),
         }
 
@@ -134,7 +156,8 @@ class TwoTower:
         """Become what `state` said."""
         self.items.load(state["items"])
         self.user_features.load(state["user_features"])
-        self._user_tower.load_state_dict(state["user_tower"])
+        self._dense.load_state_dict(state["dense"])
+        self._positives = state["positives"]
         self._adam.load_state_dict(_copied(state["adam"]))
 
 

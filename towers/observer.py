@@ -6,16 +6,20 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
+import numpy as np
+
 from schemas.samples import EXPOSURE_NEGATIVE, POSITIVE, Sample, SampleBatch
 from schemas.settings import Settings
-from towers.arrays import State, ints, packed, unpacked
+from towers.arrays import Floats, State, ints, packed, unpacked
 from towers.catalogue import Catalogue
 from towers.frequency import FrequencyEstimate
 from towers.model import TwoTower
-from towers.recall_meter import Probe, stride
+from towers.probes import Probe
+from towers.recall_meter import stride
+from towers.related import Related
 from towers.replay import Example, ReplayBuffer
 from towers.seen_samples import SeenSamples, exposure_id
-from towers.trend import Trend, TrendCounts
+from towers.trend import Trend
 from towers.users import User, Users
 
 
@@ -30,6 +34,15 @@ class Observed(NamedTuple):
     """Items that no record described and no sample named before."""
 
 
+class Before(NamedTuple):
+    """The counts from before a call of `observe`."""
+
+    biases: Floats
+    """(counts, items)"""
+    shown: set[str]
+    """Items whose exposures came with the call."""
+
+
 class Observer:
     """Histories, seen items, trend and frequencies; each positive enters the replay buffer with
     the history from just before it, so that no model learns a click from itself.
@@ -40,16 +53,18 @@ class Observer:
         self._model = model
         self._history = towers.history
         self._seen_items = trainer.seen_items
-        self._batch = trainer.batch
+        self._user_ids = settings.features.user_id
         self.catalogue = Catalogue()
         self.users = Users()
-        self.trend = Trend(towers.trend_half_life)
+        self.trend = Trend(towers.trend_half_lives)
+        self.related = Related(settings)
         self.frequency = FrequencyEstimate()
         self.replay = ReplayBuffer(towers.replay_buffer, towers.history, trainer.waiting_positives)
         self.counts: Counter[str] = Counter()
         """Samples by what became of them."""
         self.probes: dict[int, Probe] = {}
         """Of pending positives that will be ranked, by their number in the replay buffer."""
+        self._offered = 0  # items known since an earlier call: recall could offer them
         self._samples = SeenSamples(trainer.sample_window)
         self._sources: dict[int, int] = {}  # highest offset of `events` counted, by partition
 
@@ -57,8 +72,10 @@ class Observer:
         """Take the samples in, each once, in their order."""
         observed = Observed([], set(), [])
         touched: dict[str, None] = {}
-        every = stride(len(self.catalogue), self._batch)
-        before: TrendCounts | None = None
+        batches = list(batches)
+        positives = sum(sample.kind == POSITIVE for one in batches for sample in one.samples)
+        every = stride(len(self.catalogue), positives)
+        before = self._before(batches, positives, every)
         for batch in batches:
             self._count_exposures(batch, observed)
             for sample in batch.samples:
@@ -78,16 +95,17 @@ class Observer:
                     self.counts["late_positives"] += 1
                     user.negatives.pop(exposure_id(sample), None)
                 if sample.kind == POSITIVE:
-                    if self.trend.clock % every == 0:
-                        # Counts from before this call, so that a positive does not rank itself.
-                        before = before or self._counts_before(observed)
-                        self._probe(user, item, before)
+                    if before is not None and self.trend.clock % every == 0:
+                        self._probe(user, item, sample, before)
                     self._take_positive(user, item, sample)
                     observed.items.add(item)
                 else:
                     self.counts["signals"] += 1
+                self.related.act(user, item, sample.weight)
                 user.act(item, sample.weight, self._history)
                 user.see(item, self._seen_items)
+        self.related.flush(self.trend.clock, len(self.catalogue))
+        self._offered = len(self.catalogue)
         observed.items.update(observed.discovered)
         return observed._replace(users=list(touched))
 
@@ -95,8 +113,8 @@ class Observer:
         """Row of the item; one that is new is appended to `discovered`."""
         row = self.catalogue.row(item_id)
         if row is None:
-            row = self._model.items.put(item_id, {})
-            self.catalogue.discover(item_id, row)
+            row = self.catalogue.discover(item_id)
+            self._model.items.put(row, item_id, {})
             discovered.append(row)
         return row
 
@@ -112,38 +130,68 @@ class Observer:
             observed.items.add(item)
 
     def _take_features(self, user: User, sample: Sample) -> None:
-        if user.learn_features(sample.context, sample.ts_ms):
-            encoded = self._model.user_features.encode(user.features)
-            user.rows, user.weights = encoded.rows, encoded.weights
+        changed = user.learn_features(sample.context, sample.ts_ms)
+        if changed or (self._user_ids and not len(user.keys)):
+            identity = sample.user_id if self._user_ids else None
+            user.keys, user.weights = self._model.user_features.encode(user.features, identity)
 
     def _pass_over(self, user: User, item: int, sample: Sample) -> None:
         self.counts["negatives"] += 1
         user.pass_over(sample.sample_id, item)
         if item not in user.seen:  # an older exposure does not make an item seen anew
+            self.related.pass_over(user, item)
             user.see(item, self._seen_items)
 
-    def _counts_before(self, observed: Observed) -> TrendCounts:
-        known = len(self.catalogue) - len(observed.discovered)
-        return self.trend.counts(known)
+    def _before(self, batches: list[SampleBatch], positives: int, every: int) -> Before | None:
+        """What a positive of this call may know of counts; None when none will ask.
 
-    def _probe(self, user: User, item: int, before: TrendCounts) -> None:
-        seen = ints(user.seen)
-        seen = seen[seen < len(before.positives)]
-        self.probes[self.replay.appended] = Probe(item, seen, before)
+        Counts from before the call, so that no positive ranks itself, nor its request's exposures,
+        and of items from before it: an item that came with its first positive could not be
+        recalled, and would teach that what is new is taken.
+        """
+        if -self.trend.clock % every >= positives:
+            return None
+        shown = set[str]().union(*(batch.exposures for batch in batches))
+        return Before(self.trend.counts(self._offered).biases(), shown)
+
+    def _probe(self, user: User, item: int, sample: Sample, before: Before) -> None:
+        known = before.biases.shape[1]
+        own = before.biases[:, item].copy() if item < known else _NO_BIASES
+        if sample.item_id not in before.shown:
+            # Its request's exposure was counted in an earlier call: recall could not know of it.
+            self.trend.take_exposure_back(own)
+        seen, taken = ints(user.seen), ints(user.latest)
+        number = self.replay.appended
+        self.probes[number] = Probe(
+            number,
+            item,
+            sample.weight,
+            seen[seen < known],
+            taken[taken < known],
+            self.trend.names,
+            before.biases,
+            own,
+            self.related.marks(user, known),
+        )
 
     def _take_positive(self, user: User, item: int, sample: Sample) -> None:
         self.counts["positives"] += 1
         self.trend.add_positive(item)
         self.frequency.observe(item, len(self.catalogue))
-        latest = [(past, action) for past, action in user.latest.items() if past != item]
+        latest, actions = list(user.latest), list(user.latest.values())
+        if item in user.latest:
+            own = latest.index(item)
+            del latest[own], actions[own]
+        latest.reverse()
+        actions.reverse()
         self.replay.append(
             Example(
                 sample.user_id,
                 item,
                 sample.weight,
-                [past for past, _ in reversed(latest)],
-                [action for _, action in reversed(latest)],
-                user.rows,
+                latest,
+                actions,
+                user.keys,
                 user.weights,
             )
         )
@@ -154,6 +202,7 @@ class Observer:
             "catalogue": self.catalogue.state(),
             "users": self.users.state(),
             "trend": self.trend.state(),
+            "related": self.related.state(),
             "frequency": self.frequency.state(),
             "replay": self.replay.state(),
             "samples": self._samples.state(),
@@ -166,11 +215,14 @@ class Observer:
         self.catalogue.load(state["catalogue"])
         self.users.load(state["users"])
         self.trend.load(state["trend"])
+        self.related.load(state["related"])
         self.frequency.load(state["frequency"])
         self.replay.load(state["replay"])
         self._samples.load(state["samples"])
+        self._offered = len(self.catalogue)
         self.counts = Counter(unpacked(state["counts"], dict[str, int]))
         self._sources = unpacked(state["sources"], dict[int, int])
 
 
+_NO_BIASES: Floats = np.zeros(0, np.float32)
 _COUNTED = {"duplicate": "duplicates", "refused_negative": "late_positives"}

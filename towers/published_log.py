@@ -115,7 +115,7 @@ def _take(
         publisher.found(
             row,
             unpack_vector(found.vector) if ours else learner.vectors[row],
-            (found.positives, found.exposures),
+            found.counts,
             found.trend_clock,
             int(catalogue.versions[row]) if same else OTHERWISE,
         )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from schemas.settings import TrainerSettings
+from schemas.score import bias, count_names, faded
+from schemas.settings import Settings
 from towers.arrays import Doubles, Floats, Ints, State, array_of, grown, tensor_of
-from towers.trend import TrendCounts, decayed
+from towers.trend import TrendCounts
 
 OTHERWISE = -1
 """Version of a published item whose attributes are not those that we know."""
@@ -22,6 +24,8 @@ class Current(NamedTuple):
     vectors: Floats
     """(items, dim), unit length"""
     counts: TrendCounts
+    weights: Doubles
+    """(counts,): of each count's signal in the score"""
     versions: Ints
     """At least 1, and another one whenever attributes or availability changed."""
     alive: npt.NDArray[np.bool_]
@@ -31,16 +35,19 @@ class Publisher:
     """The published state of each item, and what differs from it by more than is allowed.
 
     Drift is 1 - cosine of the vector and the published one. An item is due when its drift is
-    above eps, when the log1p of a count is more than `bias_step` away from the published one
-    decayed to the same clock, or when its version is another; a deleted one, while published.
+    above eps, when its counts give it a score more than `bias_step` away from what the published
+    ones, decayed to the same clock, give it, or when its version is another; a deleted one, while
+    published.
     """
 
-    def __init__(self, dim: int, settings: TrainerSettings, half_life: float) -> None:
-        self._settings = settings
-        self._half_life = half_life
-        self._vectors: Floats = np.zeros((0, dim), np.float32)
-        self._positives: Doubles = np.zeros(0)
-        self._exposures: Doubles = np.zeros(0)
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings.trainer
+        half_lives = settings.towers.trend_half_lives
+        self.names = count_names(half_lives)
+        """Of the counts."""
+        self._half_lives: Doubles = np.array([*half_lives, *half_lives], np.float64)  # (counts,)
+        self._vectors: Floats = np.zeros((0, settings.towers.dim), np.float32)
+        self._counts: Doubles = np.zeros((0, len(self.names)))
         self._clocks: Doubles = np.zeros(0)
         self._versions: Ints = np.zeros(0, np.int64)
         self._cursor = 0
@@ -84,18 +91,17 @@ class Publisher:
         """The rows were published as they are now; a deleted one as deleted."""
         self._reserve(len(now.versions))
         self._vectors[rows] = now.vectors[rows]
-        self._positives[rows] = now.counts.positives[rows]
-        self._exposures[rows] = now.counts.exposures[rows]
+        self._counts[rows] = now.counts.at(rows)
         self._clocks[rows] = now.counts.clock
         self._versions[rows] = np.where(now.alive[rows], now.versions[rows], _UNPUBLISHED)
 
     def found(
-        self, row: int, vector: Floats, counts: tuple[float, float], clock: float, version: int
+        self, row: int, vector: Floats, counts: Mapping[str, float], clock: float, version: int
     ) -> None:
         """The row was found published like this."""
         self._reserve(row + 1)
         self._vectors[row] = vector
-        self._positives[row], self._exposures[row] = counts
+        self._counts[row] = [counts.get(name, 0.0) for name in self.names]
         self._clocks[row] = clock
         self._versions[row] = version
 
@@ -132,28 +138,22 @@ class Publisher:
         return np.where(relevant, 1.0 - cosines, 0.0)
 
     def _moved(self, rows: Ints, now: Current) -> npt.NDArray[np.bool_]:
-        moved = np.zeros(len(rows), np.bool_)
-        pairs = (
-            (self._positives, now.counts.positives),
-            (self._exposures, now.counts.exposures),
-        )
-        for published, counts in pairs:
-            old = decayed(published[rows], self._clocks[rows], now.counts.clock, self._half_life)
-            change = np.abs(np.log1p(counts[rows]) - np.log1p(old))
-            moved |= change > self._settings.bias_step
+        ages = now.counts.clock - self._clocks[rows]
+        old = faded(self._counts[rows], ages[:, None], self._half_lives)  # (rows, counts)
+        change = (bias(now.counts.at(rows)) - bias(old)) @ now.weights
+        moved: npt.NDArray[np.bool_] = np.abs(change) > self._settings.bias_step
         return moved
 
     def _reserve(self, items: int) -> None:
         if items > len(self._versions):
-            for name in ("_vectors", "_positives", "_exposures", "_clocks", "_versions"):
+            for name in ("_vectors", "_counts", "_clocks", "_versions"):
                 setattr(self, name, grown(getattr(self, name), items))
 
     def state(self) -> State:
         """For a checkpoint."""
         return {
             "vectors": tensor_of(self._vectors),
-            "positives": tensor_of(self._positives),
-            "exposures": tensor_of(self._exposures),
+            "counts": tensor_of(self._counts),
             "clocks": tensor_of(self._clocks),
             "versions": tensor_of(self._versions),
             "cursor": self._cursor,
@@ -164,8 +164,7 @@ class Publisher:
     def load(self, state: State) -> None:
         """Become what `state` said."""
         self._vectors = array_of(state["vectors"])
-        self._positives = array_of(state["positives"])
-        self._exposures = array_of(state["exposures"])
+        self._counts = array_of(state["counts"])
         self._clocks = array_of(state["clocks"])
         self._versions = array_of(state["versions"])
         self._cursor, self._scan_drift = state["cursor"], state["scan_drift"]

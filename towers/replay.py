@@ -33,10 +33,10 @@ class Example(NamedTuple):
     """Items acted upon before, newest first, without the positive's own."""
     actions: list[float]
     """Weights of those actions."""
-    rows: Ints
-    """The user's feature rows."""
+    keys: Ints
+    """Of the user's features."""
     raw: Doubles
-    """Raw weights of `rows`."""
+    """Raw weights of `keys`."""
 
 
 class Examples(NamedTuple):
@@ -88,9 +88,10 @@ class ReplayBuffer:
         self._weights[place] = example.weight
         self._latest[place, :count] = example.latest
         self._actions[place, :count] = example.actions
-        self._latest[place, count:] = 0
-        self._actions[place, count:] = 0
-        self._features[place] = example.rows, example.raw
+        if count < self._latest.shape[1]:
+            self._latest[place, count:] = 0
+            self._actions[place, count:] = 0
+        self._features[place] = example.keys, example.raw
         self.appended += 1
         if self.pending > self._size:
             self.learned += 1

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from schemas.errors import BrokerUnavailable, TopicError
 from schemas.settings import Settings
 from schemas.topics import ITEM_VECTORS, ITEMS, NEGATIVES, POSITIVES, topic_name
+from schemas.vectors import ANYONE
 from towers.arrays import State, packed
 from towers.inbox import Inbox, Incoming, Positions
 from towers.intake import Intake
@@ -95,6 +96,8 @@ class Session:
         core.users.owe(acted)
         self._refresh_users()
         stepped = core.learner.learn() is not None
+        if stepped:
+            core.users.owe([ANYONE])  # written in the next turn, behind those who act
         self._publishing.publish(scan=stepped)
         self._take_negatives()
         self._note_progress()

@@ -151,10 +151,10 @@ class Trainer:
         return None
 
     def _new_core(self) -> Core:
-        settings, towers = self._settings, self._settings.towers
+        settings = self._settings
         return Core(
             Learner(settings),
-            Publisher(towers.dim, settings.trainer, towers.trend_half_life),
+            Publisher(settings),
             UserWriter(settings, connect_redis(settings.redis), self._now_ms),
         )
 

@@ -1,84 +1,106 @@
-"""How much each item is taken and shown lately: forward-decayed counts."""
+"""How much each item is taken and shown lately: forward-decayed counts at several half-lives."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from towers.arrays import Doubles, State, array_of, grown, tensor_of
+from schemas.score import bias, count_names, unbiased
+from towers.arrays import Doubles, Floats, Ints, State, array_of, grown, tensor_of
 
-_RENORMALISE = 64.0  # half-lives after which the landmark moves up
+_LEAST = 1e-4  # a thousandth of the score's prior
+_RENORMALISE = 256.0  # half-lives after which a landmark moves up
 
 
 class TrendCounts(NamedTuple):
-    """Decayed counts of all items at one clock."""
+    """Decayed counts of all items at one clock; a view, true until the next event."""
 
-    positives: Doubles
-    exposures: Doubles
+    grown: Doubles
+    """(items, counts): times `growth`."""
+    growth: Doubles
+    """(counts,)"""
     clock: float
+
+    def at(self, rows: Ints) -> Doubles:
+        """(rows, counts): by item and name."""
+        counts: Doubles = self.grown[rows] / self.growth
+        return counts
+
+    def named(self, row: int, names: Sequence[str]) -> dict[str, float]:
+        """One item's counts by name; what has next to no weight in any score is left out."""
+        listed = zip(names, self.at(np.array([row]))[0].tolist(), strict=True)
+        return {name: count for name, count in listed if count > _LEAST}
+
+    def biases(self) -> Floats:
+        """(counts, items): the signal of every count; a copy, which stays as it is."""
+        signals: Floats = bias((self.grown / self.growth).T).astype(np.float32)
+        return signals
 
 
 class Trend:
-    """Counts of positives and exposures per item, halved every `half_life` positives of anyone.
+    """Counts of positives and exposures per item, halved every so many positives of anyone.
 
     Forward decay (Cormode et al., ICDE 2009): a count grows by 2^((clock - landmark) / half-life)
-    and is divided by the same when read, so that time passes without touching an item. The
+    and is divided by the same when read, so that time passes without touching an item. A
     landmark moves up now and then, by a power of two, which rounds nothing and never overflows.
     """
 
-    def __init__(self, half_life: float) -> None:
-        self._half_life = half_life
-        self._positives: Doubles = np.zeros(0)
-        self._exposures: Doubles = np.zeros(0)
-        self._landmark = 0.0
+    def __init__(self, half_lives: Sequence[float]) -> None:
+        self.names = count_names(half_lives)
+        """Of the counts, as `TrendCounts` has them."""
+        self.half_lives: Doubles = np.array([*half_lives, *half_lives], np.float64)  # (counts,)
+        self._kinds = len(half_lives)
+        self._counts: Doubles = np.zeros((0, len(self.names)))  # (items, counts)
+        self._landmarks: Doubles = np.zeros(len(self.names))
+        self._growth: Doubles = np.ones(len(self.names))
         self.clock = 0
         """Positives so far."""
 
     def add_positive(self, item: int) -> None:
         """The clock ticks and the item was taken."""
         self.clock += 1
-        if self.clock - self._landmark > _RENORMALISE * self._half_life:
-            self._landmark += _RENORMALISE * self._half_life
-            self._positives *= 2**-_RENORMALISE
-            self._exposures *= 2**-_RENORMALISE
-        self._positives = grown(self._positives, item + 1)
-        self._positives[item] += self._growth()
+        self._grow()
+        self._counts = grown(self._counts, item + 1)
+        self._counts[item, : self._kinds] += self._growth[: self._kinds]
 
     def add_exposures(self, item: int, count: int) -> None:
         """The item was shown so many times."""
-        self._exposures = grown(self._exposures, item + 1)
-        self._exposures[item] += count * self._growth()
+        self._counts = grown(self._counts, item + 1)
+        self._counts[item, self._kinds :] += count * self._growth[self._kinds :]
 
     def counts(self, items: int) -> TrendCounts:
-        """(items,) counts of the first `items` rows, as of now."""
-        self._positives = grown(self._positives, items)
-        self._exposures = grown(self._exposures, items)
-        growth = self._growth()
-        return TrendCounts(
-            self._positives[:items] / growth, self._exposures[:items] / growth, float(self.clock)
-        )
+        """Of the first `items` rows, as of now."""
+        self._counts = grown(self._counts, items)
+        return TrendCounts(self._counts[:items], self._growth, float(self.clock))
 
-    def _growth(self) -> float:
-        return float(2 ** ((self.clock - self._landmark) / self._half_life))
+    def take_exposure_back(self, biases: Floats) -> None:
+        """Make one item's signals (counts,) what they would be with one exposure less, just now."""
+        counts = unbiased(biases[self._kinds :])
+        biases[self._kinds :] = bias(np.maximum(counts - 1, 0))
+
+    def _grow(self) -> None:
+        passed = (self.clock - self._landmarks) / self.half_lives  # (counts,)
+        if passed.max(initial=0.0) > _RENORMALISE:
+            late = passed > _RENORMALISE
+            self._landmarks[late] += _RENORMALISE * self.half_lives[late]
+            self._counts[:, late] *= 2**-_RENORMALISE
+            passed[late] -= _RENORMALISE
+        self._growth = np.exp2(passed)
 
     def state(self) -> State:
         """For a checkpoint."""
         return {
             "clock": self.clock,
-            "landmark": self._landmark,
-            "positives": tensor_of(self._positives),
-            "exposures": tensor_of(self._exposures),
+            "landmarks": tensor_of(self._landmarks),
+            "growth": tensor_of(self._growth),
+            "counts": tensor_of(self._counts),
         }
 
     def load(self, state: State) -> None:
         """Become what `state` said."""
-        self.clock, self._landmark = state["clock"], state["landmark"]
-        self._positives = array_of(state["positives"])
-        self._exposures = array_of(state["exposures"])
-
-
-def decayed(counts: Doubles, at: Doubles, clock: float, half_life: float) -> Doubles:
-    """Counts that were true at the clocks `at`, as they are at `clock`."""
-    faded: Doubles = counts * np.exp2((at - clock) / half_life)
-    return faded
+        self.clock = state["clock"]
+        self._landmarks = array_of(state["landmarks"])
+        self._growth = array_of(state["growth"])
+        self._counts = array_of(state["counts"])

@@ -19,7 +19,7 @@ KEPT_NEGATIVES = 32
 
 _V = TypeVar("_V")
 
-_NO_ROWS: Ints = np.zeros(0, np.int64)
+_NO_KEYS: Ints = np.zeros(0, np.int64)
 _NO_WEIGHTS: Doubles = np.zeros(0)
 
 
@@ -34,10 +34,10 @@ class User:
     negatives: dict[int, int] = field(default_factory=dict)
     """Passed-over items by sample id."""
     features: dict[str, FeatureValue] = field(default_factory=dict)
-    rows: Ints = field(default_factory=lambda: _NO_ROWS)
-    """Embedding rows of the features."""
+    keys: Ints = field(default_factory=lambda: _NO_KEYS)
+    """Of the features, in the users' vocabulary."""
     weights: Doubles = field(default_factory=lambda: _NO_WEIGHTS)
-    """Raw weights of `rows`."""
+    """Raw weights of `keys`."""
     event_ts_ms: int = 0
     """Event time of the newest sample."""
 
@@ -109,9 +109,9 @@ class Users:
             "seen_lengths": ints(len(user.seen) for user in users),
             "negative_items": ints(every(user.negatives.values() for user in users)),
             "negative_lengths": ints(len(user.negatives) for user in users),
-            "rows": np.concatenate([_NO_ROWS, *(user.rows for user in users)]),
+            "keys": np.concatenate([_NO_KEYS, *(user.keys for user in users)]),
             "weights": np.concatenate([_NO_WEIGHTS, *(user.weights for user in users)]),
-            "row_lengths": ints(len(user.rows) for user in users),
+            "key_lengths": ints(len(user.keys) for user in users),
             "event_ts_ms": ints(user.event_ts_ms for user in users),
         }
         identities = np.fromiter(every(user.negatives for user in users), np.uint64)
@@ -130,8 +130,8 @@ class Users:
         seen = _parts(array_of(state["seen"]), state["seen_lengths"])
         identities = _parts(array_of(state["negatives"]).view(np.uint64), state["negative_lengths"])
         passed = _parts(array_of(state["negative_items"]), state["negative_lengths"])
-        rows = _parts(array_of(state["rows"]), state["row_lengths"])
-        weights = _parts(array_of(state["weights"]), state["row_lengths"])
+        keys = _parts(array_of(state["keys"]), state["key_lengths"])
+        weights = _parts(array_of(state["weights"]), state["key_lengths"])
         times = state["event_ts_ms"].tolist()
         self._users = {
             user_id: User(
@@ -139,7 +139,7 @@ class Users:
                 seen=dict.fromkeys(seen[i].tolist()),
                 negatives=dict(zip(identities[i].tolist(), passed[i].tolist(), strict=True)),
                 features=features[i],
-                rows=rows[i],
+                keys=keys[i],
                 weights=weights[i],
                 event_ts_ms=times[i],
             )

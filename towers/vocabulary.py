@@ -6,75 +6,92 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from schemas.events import FeatureValue
-from schemas.settings import FeatureKind
-from towers.arrays import Bags, Doubles, Ints, State, ints
+from schemas.settings import FeatureKind, TowerSettings
+from towers.arrays import Bags, Doubles, Floats, Ints, State, ints
+from towers.bag_sums import bag_sums
 from towers.features import FeatureReader
-from towers.moments import Moments
+from towers.numbers import Numbers
 from towers.table import EmbeddingTable
 
-NEW_ROW_NORM = 0.5
-"""Length of a new row that must not be zero: a gradient through a unit vector needs a direction."""
 
-
-class Encoded(NamedTuple):
-    """The features of one item or user."""
+class Leaf(NamedTuple):
+    """Rows read in a learning step, and the copy of them that takes the gradients."""
 
     rows: Ints
-    weights: Doubles
-    """Raw: the numeric ones are standardised when summed."""
-    directed: bool
-    """Their sum can't be zero: a numeric feature alone can, at its mean."""
+    weight: Tensor
+    """(rows, dim)"""
 
 
 class Vocabulary:
-    """Known feature tokens with their embeddings, and the moments of the numeric ones."""
+    """Ids and feature tokens with their embeddings, and what standardises the numeric ones.
 
-    def __init__(self, kinds: Mapping[str, FeatureKind], dim: int, lr: float, seed: int) -> None:
-        self.reader = FeatureReader(kinds)
-        self.table = EmbeddingTable(dim, lr, seed)
-        self._moments = Moments()
+    An item or user is a bag of keys and raw weights, made once; rows and weights follow from it
+    whenever it is read, so that they are always those of now.
+    """
 
-    def encode(self, features: Mapping[str, FeatureValue]) -> Encoded:
-        """Rows and raw weights of the features; unknown tokens get a row, numbers are counted."""
+    def __init__(
+        self,
+        settings: TowerSettings,
+        kinds: Mapping[str, FeatureKind],
+        text_buckets: int,
+        seed: int,
+    ) -> None:
+        self.reader = FeatureReader(kinds, text_buckets)
+        self.table = EmbeddingTable(settings, seed)
+        self._numbers = Numbers(self.table)
+
+    def encode(
+        self, features: Mapping[str, FeatureValue], identity: str | None = None
+    ) -> tuple[Ints, Doubles]:
+        """Keys and raw weights of the features, and of the id first, if there is one.
+
+        An id's row begins at zero, so that the features alone decide at first; without any it
+        begins in a direction of the id, since the sum could be zero, and so if all are numeric.
+        """
         tokens = self.reader.read(features)
-        rows = ints(self.table.add(token.name, NEW_ROW_NORM) for token in tokens)
-        for row, token in zip(rows.tolist(), tokens, strict=True):
-            if token.numeric:
-                self._moments.observe(row, token.weight)
-        weights = np.fromiter((token.weight for token in tokens), np.float64)
-        return Encoded(rows, weights, not all(token.numeric for token in tokens))
+        keys, weights = [], []
+        if identity is not None:
+            directed = any(not token.number for token in tokens)
+            keys.append(self.table.add(f"={identity}", from_zero=directed))
+            weights.append(1.0)
+        for token in tokens:
+            known = self._numbers.observe(token) if token.number else self.table.add(token.name)
+            keys.append(known)
+            weights.append(token.weight)
+        return ints(keys), np.array(weights, np.float64)
 
     def sums(self, bags: Bags) -> Tensor:
-        """Weighted sum of each bag's rows, without gradients."""
-        weights = torch.from_numpy(self._moments.standardise(bags.rows, bags.weights))
-        return _sum(self.table.weight, torch.from_numpy(bags.rows), weights, bags)
+        """(bags, dim): weighted sum of each bag's rows, without gradients."""
+        rows, weights = self._read(bags)
+        return bag_sums(self.table.weight, rows, weights, bags.lengths)
 
-    def sums_to_learn(self, bags: Bags) -> tuple[Tensor, Ints, Tensor]:
-        """The same with gradients: sums, the distinct rows read, and the leaf that holds them."""
-        rows, places = np.unique(bags.rows, return_inverse=True)
-        leaf = self.table.leaf(rows)  # (distinct rows, dim)
-        weights = torch.from_numpy(self._moments.standardise(bags.rows, bags.weights))
-        return _sum(leaf, torch.from_numpy(places), weights, bags), rows, leaf
+    def sums_to_learn(self, bags: Bags) -> tuple[Tensor, Leaf]:
+        """The same with gradients to the leaf."""
+        read, weights = self._read(bags)
+        rows, places = self.table.distinct(read)
+        leaf = Leaf(rows, self.table.leaf(rows))
+        return bag_sums(leaf.weight, places, weights, bags.lengths), leaf
+
+    def hit(self, bags: Bags, clock: int) -> None:
+        """Positives read these bags; `clock` positives were so far."""
+        self.table.hit(self._numbers.read(bags)[0], clock)
+
+    def learn(self, leaf: Leaf) -> None:
+        """One step on the rows of the leaf, after `backward`."""
+        self.table.learn(leaf.rows, leaf.weight)
+
+    def _read(self, bags: Bags) -> tuple[Ints, Floats]:
+        keys, weights = self._numbers.read(bags)
+        return self.table.rows(keys), weights
 
     def state(self) -> State:
         """For a checkpoint."""
-        return {"table": self.table.state(), "moments": self._moments.state()}
+        return {"table": self.table.state(), "numbers": self._numbers.state()}
 
     def load(self, state: State) -> None:
         """Become what `state` said."""
         self.table.load(state["table"])
-        self._moments.load(state["moments"])
-
-
-def _sum(table: Tensor, rows: Tensor, weights: Tensor, bags: Bags) -> Tensor:
-    if not len(bags.rows):
-        return torch.zeros(len(bags.lengths), table.shape[1])
-    sums: Tensor = F.embedding_bag(
-        rows, table, torch.from_numpy(bags.offsets), mode="sum", per_sample_weights=weights
-    )  # (bags, dim)
-    return sums
+        self._numbers.load(state["numbers"])

@@ -32,7 +32,7 @@ _TOWERS = {
     "exposures_weight": -1.0,
     "uniform_negatives": 32,
     "exposure_negatives": 10,
-    "id_lr": 0.02,
+    "embedding_lr": 0.05,
     "history_decay": 0.7,  # a whole life of clicks is a minute long here
 }
 

@@ -13,7 +13,7 @@ from typing import Any
 from index_service.item_changes import decode_change
 from index_service.node_index import NodeIndex
 from index_service.recall_core import RecallCore
-from index_service.users import User, decode_user
+from index_service.users import User, decode_user, or_anyone
 from ops.evaluation.recommender import Ask
 from ops.evaluation.sync import SyncClock, SyncInterval
 from schemas.codec import encode
@@ -23,6 +23,7 @@ from schemas.recall import RecallRequest
 from schemas.samples import SampleBatch
 from schemas.settings import Settings
 from schemas.topics import partition_of
+from schemas.vectors import ANYONE
 from streams.negatives import NegativesJoin
 from streams.positives import label_positives
 from towers.learner import Learner
@@ -48,8 +49,7 @@ class PenstockChain:
         self._ts_ms = 0
         self._learner = Learner(settings)
         self._vectors = _VectorTopic()
-        towers = settings.towers
-        publisher = Publisher(towers.dim, settings.trainer, towers.trend_half_life)
+        publisher = Publisher(settings)
         self._publishing = Publishing(self._learner, publisher, self._vectors, self._now_ms)
         self._index = NodeIndex(settings, range(settings.topics.shards), InlineExecutor())
         self._core = RecallCore(settings, self._index)
@@ -68,7 +68,7 @@ class PenstockChain:
         self._turn()
         if self._sync.due(ask.ts_ms):
             # Live, others' records are written when they are asked for: nobody reads them before.
-            self._write_users([ask.user_id] if self._sync.live else list(self._owed))
+            self._write_users([ask.user_id, ANYONE] if self._sync.live else list(self._owed))
             self._served |= self._written
             self._written.clear()
             self._vectors.deliver(self._index, self._settings.topics.shards)
@@ -101,12 +101,13 @@ class PenstockChain:
             self._learner.put_items(self._arrived)
             self._arrived = []
         if self._labelled:
-            self._owed |= dict.fromkeys(self._learner.observe(self._labelled))
+            self._owed |= dict.fromkeys([*self._learner.observe(self._labelled), ANYONE])
             self._labelled = []
         learn = self._learner.pending >= self._settings.trainer.batch
         if learn:
             self._write_users(list(self._owed))
             self._learner.learn()
+            self._owed[ANYONE] = None
         self._publish(scan=learn)
 
     def _publish(self, scan: bool) -> None:
@@ -125,7 +126,11 @@ class PenstockChain:
 
     def _user(self, user_id: str) -> User:
         towers = self._settings.towers
-        return decode_user(self._served.get(user_id), towers.epoch, towers.dim)
+        user, anyone = (
+            decode_user(self._served.get(each), towers.epoch, towers.dim)
+            for each in (user_id, ANYONE)
+        )
+        return or_anyone(user, anyone)
 
     def _go_to(self, ts_ms: int) -> None:
         self._ts_ms = max(self._ts_ms, ts_ms)

@@ -20,6 +20,7 @@ from ops.role_status import connect, read_statuses
 from ops.stack import Stack, environment, with_addresses
 from schemas.codec import encode
 from schemas.errors import RecallTimeout
+from schemas.score import RECENT, SIMILAR, TAKEN, count_names
 from schemas.settings import EmbeddedSettings, Settings
 from schemas.topics import ITEM_VECTORS, topic_name, topic_specs
 from schemas.vectors import Float32Array, ItemVector, UserRecord, pack_vector, user_key
@@ -106,6 +107,8 @@ def _fill(settings: Settings, items: int, users: int) -> None:
         drawn = chance.standard_normal((count, dim), np.float32)  # (count, dim)
         yield from drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
 
+    names = count_names(settings.towers.trend_half_lives)
+    weights = dict.fromkeys([*names, SIMILAR, RECENT, TAKEN], 0.3)
     producer = KafkaProducer(**settings.kafka.client_options(), linger_ms=20)
     topic = topic_name(settings.namespace, ITEM_VECTORS)
     for number, vector in enumerate(vectors(items)):
@@ -114,9 +117,8 @@ def _fill(settings: Settings, items: int, users: int) -> None:
             epoch=epoch,
             step=1,
             vector=pack_vector(vector),
-            positives=float(chance.integers(50)),
-            exposures=100.0,
             trend_clock=1_000.0,
+            counts={name: float(chance.integers(50)) for name in names},
             attributes={"city": f"c{number % 10}"},
         )
         producer.send(topic, encode(item), key=item.item_id.encode())
@@ -130,9 +132,11 @@ def _fill(settings: Settings, items: int, users: int) -> None:
                 step=1,
                 vector=pack_vector(vector),
                 scale=1 / settings.towers.tau,
-                weights={"positives": settings.towers.positives_weight},
+                weights=weights,
                 trend_clock=1_000.0,
+                latest=seen[:20],
                 seen=seen,
+                similar={f"i{(number + step) % items}": 0.5 for step in range(100)},
             )
             key = user_key(settings.namespace, epoch, f"u{number}")
             redis.set(key, encode(user), ex=_USERS_TTL_S)

@@ -26,7 +26,9 @@ _SMALL = Settings(
     towers=TowerSettings(dim=8, hidden=8, history=4, uniform_negatives=4),
     trainer=TrainerSettings(batch=4),
 )
-_SIZE = trainer.Size(items=100, users=10, warm_steps=2, steps=2, encodes=2)
+_SIZE = trainer.Size(
+    items=100, users=10, warm_steps=2, steps=2, encodes=2, scanned=50, role_steps=60
+)
 
 
 def test_a_ratio_is_the_median_of_the_rounds_own_ratios() -> None:
@@ -182,8 +184,14 @@ def test_the_learner_learns_each_positive_once_and_takes_each_negative() -> None
 def test_the_learner_is_measured_beside_the_bare_loop() -> None:
     learning, *_ = rows = trainer.measure(_SMALL, _SIZE, rounds=1)
     assert learning.ratio == 1.0
-    assert [row.contender.partition(" ")[0] for row in rows].count("bare") == 2
-    assert len(rows) == 5
+    assert [row.contender.partition(" ")[0] for row in rows].count("bare") == 3
+    assert len(rows) == 9
+
+
+def test_the_trainers_process_learns_what_is_sent(tmp_path: Path) -> None:
+    memory, role = trainer.measure_role(_SMALL, tmp_path, _SIZE, rounds=1)
+    assert memory.ratio == 1.0
+    assert role.per_s > 0
 
 
 def test_the_bare_loop_learns() -> None:

@@ -1,10 +1,12 @@
-"""The learner in memory beside a bare torch loop of the same shapes, on one thread."""
+"""The learner beside a bare torch loop of the same shapes, and the whole trainer beside it."""
 
 from __future__ import annotations
 
 import random
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -14,6 +16,8 @@ from schemas.samples import EXPOSURE_NEGATIVE, POSITIVE, Sample, SampleBatch, Sa
 from schemas.settings import Settings
 from tests.benchmarks.bare_model import BareModel, bare_batch
 from tests.benchmarks.rounds import Figures, Row, compare, parser, show
+from tests.benchmarks.scan import measure_scan
+from tests.benchmarks.trainer_role import REAL, running_role
 from towers.learner import Learner
 
 _CATEGORIES = 50
@@ -30,6 +34,10 @@ class Size(NamedTuple):
     """Timed at once."""
     encodes: int = 20
     """Batches of users, timed at once."""
+    scanned: int = 100_000
+    """Items whose vectors are made anew and compared with the published ones."""
+    role_steps: int = 150
+    """Timed at once, through Kafka."""
 
 
 FULL = Size()
@@ -64,6 +72,14 @@ class Feed:
         return Sample(identity, kind, action, f"u{user}", name, request, ts_ms=self._sent)
 
 
+def catalogue(items: int) -> list[Item]:
+    """So many items, each with a category."""
+    return [
+        Item(f"i{number}", 1, features={"category": f"c{number % _CATEGORIES}"})
+        for number in range(items)
+    ]
+
+
 class Learning:
     """A learner that is past its first steps, and what it is fed."""
 
@@ -72,10 +88,7 @@ class Learning:
         self._size = size
         self._feed = Feed(size, negatives)
         self.learner = Learner(settings)
-        self.learner.put_items(
-            Item(f"i{number}", 1, features={"category": f"c{number % _CATEGORIES}"})
-            for number in range(size.items)
-        )
+        self.learner.put_items(catalogue(size.items))
         self.learn(size.warm_steps)
 
     def learn(self, steps: int) -> tuple[int, float]:
@@ -99,6 +112,14 @@ class Learning:
         started_s = time.perf_counter()
         made = sum(len(self.learner.user_records(ids, 0)) for _ in range(self._size.encodes))
         return Figures(made / (time.perf_counter() - started_s))
+
+    def vectors_timed(self) -> Figures:
+        """Users' vectors alone."""
+        ids = self.learner.world.users.ids()[: self._batch]
+        started_s = time.perf_counter()
+        for _ in range(self._size.encodes):
+            self.learner._model.encode(self.learner._user_inputs(ids))
+        return Figures(len(ids) * self._size.encodes / (time.perf_counter() - started_s))
 
 
 def bare(settings: Settings, size: Size) -> tuple[Callable[[], Figures], Callable[[], Figures]]:
@@ -126,7 +147,7 @@ def bare(settings: Settings, size: Size) -> tuple[Callable[[], Figures], Callabl
 
 
 def measure(settings: Settings, size: Size = FULL, rounds: int = 5) -> list[Row]:
-    """Learning at two shares of negatives, and encoding users."""
+    """Learning at two shares of negatives, encoding users, and scanning items."""
     batch = settings.trainer.batch
     bare_learn, bare_encode = bare(settings, size)
     few, many = Learning(settings, size, 1), Learning(settings, size, 24)
@@ -135,17 +156,48 @@ def measure(settings: Settings, size: Size = FULL, rounds: int = 5) -> list[Row]
         "learner, 1 negative each": few.learn_timed,
         "learner, 24 negatives each": many.learn_timed,
     }
-    encoding = {"bare torch encode": bare_encode, "learner's user records": few.encode_timed}
+    encoding = {
+        "bare torch encode": bare_encode,
+        "learner's user vectors": few.vectors_timed,
+        "learner's user records": few.encode_timed,
+    }
     return [
         *compare(f"new positives, {batch} a step", learning, rounds),
         *compare(f"users, {batch} at once", encoding, rounds),
+        *measure_scan(settings, size.scanned, rounds),
     ]
+
+
+def measure_role(settings: Settings, folder: Path, size: Size = FULL, rounds: int = 3) -> list[Row]:
+    """The learner in memory, and the trainer's process with Kafka and Redis.
+
+    A record holds two positives, so that a turn, which polls 64, finds one step's: the trainer
+    never falls behind, which would make its steps cheaper.
+    """
+    memory, feed = Learning(settings, size, 0), Feed(size, 0)
+    records = size.role_steps * settings.trainer.batch // 2
+    with running_role(settings, folder, catalogue(size.items)) as role:
+
+        def through_kafka() -> Figures:
+            return role.learn_timed([feed.batch(2) for _ in range(records)])
+
+        def in_memory() -> Figures:
+            learned, took_s = memory.learn(size.role_steps)
+            return Figures(learned / took_s)
+
+        through_kafka()  # publishes all items first, and fills histories and the replay buffer
+        broker = "real Kafka and Redis" if REAL else "the embedded broker"
+        contenders = {"learner in memory": in_memory, "trainer's process": through_kafka}
+        return compare(f"new positives, through {broker}", contenders, rounds)
 
 
 def main() -> None:
     given = parser("trainer", __doc__, rounds=5).parse_args()
     torch.set_num_threads(1)  # as the trainer does
-    show(measure(Settings(), rounds=given.rounds), unit="each", as_json=given.json)
+    rows = measure(Settings(), rounds=given.rounds)
+    with tempfile.TemporaryDirectory() as folder:
+        rows += measure_role(Settings(), Path(folder), rounds=given.rounds)
+    show(rows, unit="each", as_json=given.json)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import pytest
 from index_service.item_changes import ItemChange
 from index_service.node_index import NodeIndex
 from index_service.recall_core import NO_DIRECTION, NO_KNOWN_ITEM, RecallCore
-from index_service.users import UNKNOWN, UNREACHABLE, User
+from index_service.users import UNKNOWN, UNREACHABLE, User, or_anyone
 from schemas.recall import RecallReply, RecallRequest
 from schemas.settings import Settings, TowerSettings
 from schemas.vectors import ItemVector, UserRecord, pack_vector
@@ -25,7 +25,7 @@ AXES = {name: [float(at == axis) for at in range(DIM)] for axis, name in enumera
 
 def item(item_id: str, vector: list[float], **changes: Any) -> ItemVector:
     packed = pack_vector(np.array(vector, dtype=np.float32))
-    made = ItemVector(item_id, 3, 7, packed, 0.0, 0.0, 100.0, {"city": "x"})
+    made = ItemVector(item_id, 3, 7, packed, 100.0, {}, {"city": "x"})
     return msgspec.structs.replace(made, **changes)
 
 
@@ -35,8 +35,8 @@ def index() -> Iterator[NodeIndex]:
     with ThreadPoolExecutor(1) as executor:
         index = NodeIndex(SETTINGS, [0, 1], executor)
         for at, (name, vector) in enumerate(AXES.items()):
-            positives = 5.0 if name == "d" else 0.0
-            index.apply(at % 2, ItemChange(name, item(name, vector, positives=positives)))
+            counts = {"positives@5000": 5.0} if name == "d" else {}
+            index.apply(at % 2, ItemChange(name, item(name, vector, counts=counts)))
         yield index
         index.close()
 
@@ -48,7 +48,7 @@ def core(index: NodeIndex) -> RecallCore:
 
 def record(vector: list[float], **changes: Any) -> User:
     packed = pack_vector(np.array(vector, dtype=np.float32))
-    made = UserRecord(3, 7, packed, 10.0, {"positives": 0.0}, 100.0, seen=["a"])
+    made = UserRecord(3, 7, packed, 10.0, {"positives@5000": 0.0}, 100.0, seen=["a"])
     return User(msgspec.structs.replace(made, **changes), "")
 
 
@@ -70,19 +70,18 @@ def test_a_user_gets_what_is_near_but_not_what_was_seen(core: RecallCore) -> Non
 
 
 def test_counts_decay_to_the_newest_clock_known(core: RecallCore, index: NodeIndex) -> None:
-    half_life = SETTINGS.towers.trend_half_life
-    index.apply(0, ItemChange("e", item("e", AXES["a"], trend_clock=100.0 + half_life)))
-    user = record(AXES["d"], weights={"positives": 2.0})
+    index.apply(0, ItemChange("e", item("e", AXES["a"], trend_clock=100.0 + 5_000)))
+    user = record(AXES["d"], weights={"positives@5000": 2.0})
     best = core.answer(RecallRequest(user_id="u", k=1), user).items[0]
     assert best.item_id == "d"
-    assert best.score == pytest.approx(10 + 2 * np.log1p(2.5))
+    assert best.score == pytest.approx(10 + 2 * np.log1p(25))
 
 
 def test_a_vector_takes_scale_and_weights_of_the_settings(core: RecallCore) -> None:
     reply = core.answer(RecallRequest(vector=[0.0, 0.0, 1e300, 1e300], k=2), None)
     assert (ids(reply), reply.status) == (["d", "c"], "ok")
     cosine = 0.5**0.5
-    bias = SETTINGS.towers.positives_weight * np.log1p(5)
+    bias = SETTINGS.towers.positives_weight * np.log1p(50)
     assert reply.items[0].score == pytest.approx(cosine / 0.5 + bias)
     assert reply.items[1].score == pytest.approx(cosine / 0.5)
 
@@ -116,8 +115,47 @@ def test_a_user_without_a_record_gets_what_trends(
     reply = core.answer(RecallRequest(user_id="u", k=3), user)
     assert (reply.status, reply.reason, len(reply.items)) == ("degraded", reason, 3)
     assert reply.items[0].item_id == "d"
-    assert reply.items[0].score == pytest.approx(np.log1p(5))
+    assert reply.items[0].score == pytest.approx(0.25 * np.log1p(50))
     assert {each.channel for each in reply.items} == {"trending"}
+
+
+def test_a_user_without_a_record_gets_what_the_record_of_anyone_says(core: RecallCore) -> None:
+    anyone = record(AXES["b"], seen=[])
+    reply = core.answer(RecallRequest(user_id="u", k=1), or_anyone(User(None, UNKNOWN), anyone))
+    assert (reply.status, reply.reason, ids(reply)) == ("degraded", UNKNOWN, ["b"])
+    assert reply.items[0].score == pytest.approx(10)
+
+
+def test_weights_of_the_newer_record_count(core: RecallCore) -> None:
+    user = record(AXES["b"], seen=[])
+    newer = record(AXES["c"], step=8, scale=1.0, weights={"positives@5000": 3.0})
+    reply = core.answer(RecallRequest(user_id="u", k=2), or_anyone(user, newer))
+    assert (ids(reply), reply.status) == (["d", "b"], "ok")
+    assert [each.score for each in reply.items] == pytest.approx([3 * np.log1p(50), 1.0])
+    older = record(AXES["c"], step=6, scale=1.0)
+    assert or_anyone(user, older) == user
+    assert or_anyone(user, User(None, UNKNOWN)) == user
+
+
+def test_what_the_record_says_of_few_items_counts(core: RecallCore) -> None:
+    user = record(
+        AXES["a"],
+        scale=1.0,
+        weights={"similar": 2.0, "recent": 4.0, "taken": 1.0, "context:city": 3.0},
+        latest=["b", "a"],
+        seen=["a", "b"],
+        similar={"c": 0.5, "nobody": 9.0},
+        context={"city": {"d": 1.0}},
+    )
+    reply = core.answer(RecallRequest(user_id="u", k=4, exclude_seen=False), user)
+    scores = {each.item_id: each.score for each in reply.items}
+    expected = {"a": 1 + 4 * 0.8 + 1, "b": 4 + 1, "c": 2 * 0.5, "d": 3.0}
+    assert scores == pytest.approx(expected)
+    channels = {each.item_id: each.channel for each in reply.items}
+    # The nearest are all of these few: only what comes before them is named otherwise.
+    assert channels == {"a": "recent", "b": "recent", "c": "nearest", "d": "nearest"}
+    reply = core.answer(RecallRequest(user_id="u", k=4), user)
+    assert sorted(ids(reply)) == ["c", "d"]
 
 
 def test_items_that_say_nothing_give_what_trends(core: RecallCore, index: NodeIndex) -> None:

@@ -16,7 +16,7 @@ from schemas.errors import DecodeError
 from schemas.vectors import ItemVector, UserRecord, pack_vector
 
 VECTOR = pack_vector(np.array([0.6, 0.8], dtype=np.float32))
-ITEM = ItemVector("é1", 1, 2, VECTOR, 3.0, 4.0, 5.0, {"tags": ["a"], "new": True})
+ITEM = ItemVector("é1", 1, 2, VECTOR, 5.0, {"positives@9": 3.0}, {"tags": ["a"], "new": True})
 RECORD = UserRecord(1, 2, VECTOR, 5.0, {"positives": 0.5}, 9.0, seen=["a"])
 
 
@@ -59,7 +59,12 @@ def test_a_user_record_is_used_only_when_it_fits() -> None:
     assert decode_user(encode(RECORD), 2, 2) == User(None, UNKNOWN)
     assert decode_user(encode(RECORD), 1, 3) == User(None, UNUSABLE)
     assert decode_user(b"junk", 1, 2) == User(None, UNUSABLE)
-    for broken in ({"scale": float("nan")}, {"weights": {"positives": float("inf")}}):
+    for broken in (
+        {"scale": float("nan")},
+        {"weights": {"positives": float("inf")}},
+        {"similar": {"a": float("nan")}},
+        {"context": {"city": {"a": float("inf")}}},
+    ):
         bad = msgspec.structs.replace(RECORD, **broken)
         assert decode_user(encode(bad), 1, 2) == User(None, UNUSABLE)
 

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from index_service.query import Query
 from index_service.shard import Shard
 from schemas.errors import DecodeError
-from schemas.recall import RecalledItem
+from schemas.recall import Channel, RecalledItem
 from schemas.settings import IndexSettings, Settings, TowerSettings
 from schemas.vectors import ItemVector, pack_vector, unpack_vector
 
 DIM = 8
-HALF_LIFE = 100.0
+NAMES = ("positives@100", "exposures@100", "positives@9")
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -72,9 +72,10 @@ class World:
             epoch=1,
             step=1,
             vector=self.vector(),
-            positives=float(self.rng.random() * 50),
-            exposures=float(self.rng.random() * 500),
             trend_clock=float(self.rng.random() * 1_000),
+            counts={
+                name: float(self.rng.random() * 500) for name in NAMES if self.rng.random() < 0.9
+            },
             attributes={"city": f"c{self.rng.integers(3)}", "price": int(self.rng.integers(9))},
         )
         item = msgspec.structs.replace(item, **changes)
@@ -98,11 +99,17 @@ class World:
             "vector": unpack_vector(self.vector()),
             "k": 5,
             "scale": 3.0,
-            "weights": {"positives": 0.7},
+            "weights": {"positives@100": 0.7},
             "trend_clock": 600.0,  # some items are from after it
-            "half_life": HALF_LIFE,
         }
         return Query(**{**fields, **changes})
+
+    def marks(self, count: int) -> dict[str, dict[str, float]]:
+        """Some of the items, and some that are not in."""
+        return {
+            name: {str(self.rng.integers(80)): float(self.rng.random()) for _ in range(count)}
+            for name in ("similar", "recent", "context:city", "of no weight")
+        }
 
     def settle(self) -> None:
         """Let the shard finish whatever it builds."""
@@ -121,13 +128,13 @@ class World:
         return found
 
 
-def decayed(item: ItemVector, name: str, clock: float) -> float:
-    count: float = getattr(item, name)
-    return count * math.exp2(-max(clock - item.trend_clock, 0.0) / HALF_LIFE)
-
-
 def bias(item: ItemVector, weights: Mapping[str, float], clock: float) -> float:
-    return sum(weight * math.log1p(decayed(item, name, clock)) for name, weight in weights.items())
+    total = 0.0
+    for name, count in item.counts.items():
+        age = max(clock - item.trend_clock, 0.0)
+        faded = count * math.exp2(-age / float(name.partition("@")[2]))
+        total += weights.get(name, 0.0) * math.log1p(faded / 0.1)
+    return total
 
 
 def allowed_by(query: Query, item: ItemVector) -> bool:
@@ -136,34 +143,36 @@ def allowed_by(query: Query, item: ItemVector) -> bool:
 
 
 def expected_items(truth: dict[str, ItemVector], query: Query, share: float) -> list[RecalledItem]:
-    """The rule in plain words: the nearest 2k + 20 and the most trending, ranked by one score."""
+    """The rule in plain words: who is proposed by a channel, ranked by one score."""
     clock, vector = query.trend_clock, query.vector
     allowed = [item for item in truth.values() if allowed_by(query, item)]
-    if vector is None:
-        scored = [
-            RecalledItem(item.item_id, bias(item, {"positives": 1.0}, clock), "trending")
-            for item in allowed
-        ]
-        return sorted(scored, key=lambda item: -item.score)[: query.k]
 
     def cosine(item: ItemVector) -> float:
-        return float(unpack_vector(item.vector) @ vector)
+        return 0.0 if vector is None else float(unpack_vector(item.vector) @ vector)
 
-    def trend(item: ItemVector) -> float:
-        if query.weights.get("exposures"):
-            return bias(item, query.weights, clock)
-        return decayed(item, "positives", clock)
-
-    nearest = sorted(allowed, key=cosine, reverse=True)[: 2 * query.k + 20]
-    trending = sorted(allowed, key=trend, reverse=True)[: math.ceil(share * query.k)]
-    near_ids = {item.item_id for item in nearest}
-    scored = [
-        RecalledItem(
-            item.item_id,
-            query.scale * cosine(item) + bias(item, query.weights, clock),
-            "nearest" if item.item_id in near_ids else "trending",
+    def score(item: ItemVector) -> float:
+        marked = sum(
+            query.weights.get(name, 0.0) * values.get(item.item_id, 0.0)
+            for name, values in query.marks.items()
         )
-        for item in {item.item_id: item for item in [*nearest, *trending]}.values()
+        return query.scale * cosine(item) + bias(item, query.weights, clock) + marked
+
+    def best(count: int, key: Callable[[ItemVector], float]) -> list[str]:
+        return [item.item_id for item in sorted(allowed, key=key, reverse=True)[:count]]
+
+    trending = math.ceil(query.k if vector is None else share * query.k)
+    channels: dict[str, Channel] = {}
+    for name in ("context:city", "of no weight"):
+        channels |= dict.fromkeys(query.marks.get(name, {}), "trending")
+    channels |= dict.fromkeys(best(trending, lambda i: bias(i, query.weights, clock)), "trending")
+    channels |= dict.fromkeys(query.marks.get("similar", {}), "similar")
+    if vector is not None:
+        channels |= dict.fromkeys(best(2 * query.k + 20, cosine), "nearest")
+    channels |= dict.fromkeys(query.marks.get("recent", {}), "recent")
+    scored = [
+        RecalledItem(item.item_id, score(item), channels[item.item_id])
+        for item in allowed
+        if item.item_id in channels
     ]
     return sorted(scored, key=lambda item: -item.score)[: query.k]
 
@@ -177,6 +186,7 @@ def expected_items(truth: dict[str, ItemVector], query: Query, share: float) -> 
     city=st.none() | st.sampled_from(["c0", "c1", "nowhere"]),
     excluded=st.integers(0, 20),
     exposures=st.sampled_from([0.0, -0.2, 0.4]),
+    marked=st.integers(0, 8),
 )
 def test_agrees_with_the_oracle_through_churn(
     exact_below: int,
@@ -186,16 +196,28 @@ def test_agrees_with_the_oracle_through_churn(
     city: str | None,
     excluded: int,
     exposures: float,
+    marked: int,
 ) -> None:
     world = World(seed, exact_below)
     for _ in range(2):
         world.churn(operations)
         world.settle()
-        weights = {"positives": 0.7, "exposures": exposures}
+        weights = {"positives@100": 0.7, "positives@9": -0.1, "exposures@100": exposures}
+        weights |= {"similar": 2.0, "recent": -0.5, "context:city": 0.3}
+        marks = world.marks(marked)
         exclude = frozenset(str(number) for number in range(excluded))
         conditions = {} if city is None else {"city": city}
-        world.check(world.query(k=k, weights=weights, conditions=conditions, exclude=exclude))
-        world.check(world.query(k=k, vector=None, conditions=conditions, exclude=exclude))
+        for vector in (unpack_vector(world.vector()), None):
+            world.check(
+                world.query(
+                    k=k,
+                    vector=vector,
+                    weights=weights,
+                    marks=marks,
+                    conditions=conditions,
+                    exclude=exclude,
+                )
+            )
     assert len(world.shard) == len(world.truth)
 
 
@@ -285,15 +307,15 @@ def cosine_to(item: ItemVector, query: Query) -> float:
 def test_a_trending_item_far_from_the_query_comes_in_by_its_own_channel() -> None:
     world = World(5, exact_below=1_000)
     for number in range(200):
-        world.upsert(str(number), positives=0.0)
+        world.upsert(str(number), counts={})
     query = world.query(k=3)
     assert query.vector is not None
     far = pack_vector(-query.vector)
-    world.upsert("hot", vector=far, positives=1e6, trend_clock=600.0)
+    world.upsert("hot", vector=far, counts={"positives@100": 1e6}, trend_clock=600.0)
     hot = world.check(query)[0]
     assert (hot.item_id, hot.channel) == ("hot", "trending")
-    # -scale + weight * log(1 + count)
-    assert hot.score == pytest.approx(-3.0 + 0.7 * math.log1p(1e6), rel=1e-5)
+    # -scale + weight * log(1 + count / .1)
+    assert hot.score == pytest.approx(-3.0 + 0.7 * math.log1p(1e7), rel=1e-5)
 
 
 def test_unavailable_items_are_known_but_not_served() -> None:
@@ -313,8 +335,8 @@ def test_unavailable_items_are_known_but_not_served() -> None:
         ({"vector": b"\0" * 4}, "must have 32 bytes"),
         ({"vector": b"\0" * 32}, "finite and not zero"),
         ({"vector": pack_vector(np.full(DIM, np.nan, dtype=np.float32))}, "finite and not zero"),
-        ({"positives": math.nan}, "positives must be finite"),
-        ({"exposures": -1.0}, "exposures must be finite"),
+        ({"counts": {"positives@9": math.nan}}, "positives@9 must be finite"),
+        ({"counts": {"exposures@9": -1.0}}, "exposures@9 must be finite"),
         ({"trend_clock": math.inf}, "trend_clock must be finite"),
     ],
 )

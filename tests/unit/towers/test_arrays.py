@@ -26,7 +26,7 @@ def test_a_ragged_store_is_a_dict_of_lists(
     for each in (store, again):
         bags = each.gather(np.array(wanted, np.int64))
         assert [rows.tolist() for rows, _ in split_bags(bags)] == [oracle[i] for i in wanted]
-        np.testing.assert_array_equal(bags.weights, bags.rows / 2)
+        np.testing.assert_array_equal(bags.weights, bags.keys / 2)
 
 
 def test_a_ragged_store_rewritten_for_long_stays_small_and_right() -> None:
@@ -34,8 +34,8 @@ def test_a_ragged_store_rewritten_for_long_stays_small_and_right() -> None:
     store.put(1, np.array([7]), np.array([1.0]))
     for length in range(2_000):
         store.put(0, np.arange(length % 50), np.ones(length % 50))
-    assert store.gather(np.array([1, 0])).rows.tolist() == [7, *range(1_999 % 50)]
-    assert len(store._rows) < 8_192
+    assert store.gather(np.array([1, 0])).keys.tolist() == [7, *range(1_999 % 50)]
+    assert len(store._keys) < 8_192
 
 
 def test_growing_keeps_what_was_there_and_is_zero_beyond() -> None:

@@ -11,9 +11,9 @@ from towers.observer import Observer
 _SETTINGS = TowerSettings(dim=4, history=3, exposure_negatives=2, uniform_negatives=50, replay=3)
 
 
-def world() -> Observer:
-    settings = Settings(towers=_SETTINGS)
-    return Observer(settings, TwoTower(_SETTINGS, settings.features))
+def world(towers: TowerSettings = _SETTINGS) -> Observer:
+    settings = Settings(towers=towers)
+    return Observer(settings, TwoTower(towers, settings.features))
 
 
 def test_new_positives_lead_and_replayed_ones_are_earlier_and_learned_before() -> None:
@@ -24,6 +24,7 @@ def test_new_positives_lead_and_replayed_ones_are_earlier_and_learned_before() -
         assert prepared is not None
         new, made = prepared
         assert new.tolist() == list(range(begin, begin + 4))
+        assert made.new == 4
         assert made.targets[:4].tolist() == new.tolist()  # item n was taken n-th
         # Nothing is behind the first batch, and the ninth still waits behind it.
         behind = 40 - begin > 8 * 4
@@ -72,3 +73,17 @@ def test_uniform_draws_are_uniform_over_living_items_and_the_counts_are_expected
     shares = np.bincount(drawn, minlength=5) / len(drawn)
     assert shares[4] == 0.0
     np.testing.assert_allclose(shares[:4], 0.25, atol=0.03)
+
+
+def test_only_what_is_drawn_is_corrected_for() -> None:
+    samples = [sample("u", f"i{n}", str(n)) for n in range(8)]
+    for uniform in (50, 0):
+        towers = _SETTINGS.model_copy(
+            update={"in_batch_negatives": False, "uniform_negatives": uniform}
+        )
+        seen, maker = world(towers), BatchMaker(towers, batch=4)
+        seen.observe([batch(*samples)])
+        prepared = maker.next(seen)
+        assert prepared is not None
+        expected = np.full(4 + uniform, np.log(50 / 8) if uniform else 0.0)
+        np.testing.assert_allclose(prepared[1].log_counts, expected, rtol=1e-5)

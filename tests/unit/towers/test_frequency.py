@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towers.frequency import ALPHA, FrequencyEstimate
+from towers.frequency import ALPHA, FrequencyEstimate, expected_counts
 
 
 @given(st.lists(st.integers(0, 4), max_size=60))
@@ -34,3 +34,13 @@ def test_comes_near_the_true_frequencies_and_follows_a_change() -> None:
             if step >= 2_000:
                 found += estimate.frequencies(np.arange(3)) / 2_000
         np.testing.assert_allclose(found, shares, rtol=0.1)
+
+
+def test_expected_counts_are_those_of_a_simulation() -> None:
+    random = np.random.default_rng(0)
+    shares = np.array([0.5, 0.3, 0.2], np.float32)
+    counted = np.zeros(3)
+    for _ in range(4_000):
+        counted += np.bincount(random.choice(3, 8, p=shares / shares.sum()), minlength=3)
+        counted += np.bincount(random.integers(0, 3, 6), minlength=3)
+    np.testing.assert_allclose(expected_counts(shares, 8, 6, 3), counted / 4_000, rtol=0.02)

@@ -1,15 +1,16 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.events import FeatureValue
-from schemas.settings import TowerSettings
+from schemas.settings import FeatureSettings, TowerSettings
 from towers.item_tower import ItemTower
+from towers.meeting import by_cosine, by_product
 
-_SETTINGS = TowerSettings(dim=6)
 _features = st.dictionaries(
     st.sampled_from(["category", "tags", "price"]),
     st.one_of(
@@ -20,48 +21,85 @@ _features = st.dictionaries(
 )
 
 
+def tower(features: FeatureSettings | None = None, **towers: object) -> ItemTower:
+    chosen = TowerSettings.model_validate({"dim": 6, "hidden": 8} | towers)
+    meeting = by_product() if chosen.user_tower == "dot" else by_cosine()
+    return ItemTower(chosen, features or FeatureSettings(), meeting, seed=0)
+
+
 @settings(deadline=None)
-@given(st.lists(st.tuples(st.sampled_from("xyz"), _features), min_size=1, max_size=12))
+@given(
+    st.lists(st.tuples(st.integers(0, 2), _features), min_size=1, max_size=12),
+    st.sampled_from(["sum", "mlp"]),
+    st.sampled_from(["mlp", "dot"]),
+    st.integers(0, 1),
+)
 def test_every_vector_has_unit_length_whatever_the_features(
-    puts: list[tuple[str, dict[str, FeatureValue]]],
+    puts: list[tuple[int, dict[str, FeatureValue]]],
+    item_tower: str,
+    user_tower: str,
+    admit_after: int,
 ) -> None:
-    tower = ItemTower(_SETTINGS, {}, seed=0)
-    for item_id, features in puts:
-        tower.put(item_id, features)
-    vectors = tower.vectors(np.arange(len(tower)))
-    torch.testing.assert_close(vectors.norm(dim=1), torch.ones(len(tower)))
+    items = tower(item_tower=item_tower, user_tower=user_tower, admit_after=admit_after)
+    for item in range(3):
+        items.put(item, f"i{item}", {})
+    for item, features in puts:
+        items.put(item, f"i{item}", features)
+    vectors = items.vectors(np.arange(3))
+    torch.testing.assert_close(vectors.norm(dim=1), torch.ones(3))
 
 
 def test_a_sum_is_the_id_row_plus_the_weighted_feature_rows() -> None:
-    tower = ItemTower(_SETTINGS, {"title": "text"}, seed=0)
-    row = tower.put("x", {"category": ["a", "b"], "title": "Two words"})
-    table = tower._vocabulary.table
+    items = tower(FeatureSettings(items={"title": "text"}))
+    items.put(0, "x", {"category": ["a", "b"], "title": "Two words"})
+    table = items._vocabulary.table
+    names = {"=x", "category=a", "category=b"}
+    words = sorted(name for name in table._keys if name not in names)
+    assert len(words) == 2 and all(name.startswith("title~") for name in words)
 
-    def feature(key: str) -> torch.Tensor:
-        found = table.find(key)
-        assert found is not None
-        return table.weight[found]
+    def row(name: str) -> torch.Tensor:
+        key = table.find(name)
+        assert key is not None
+        return table.weight[table.rows(np.array([key]))][0]
 
-    expected = 0.5 * (feature("category=a") + feature("category=b"))
-    expected = expected + (feature("title~two") + feature("title~words")) / 2**0.5
-    torch.testing.assert_close(tower.sums(np.array([row]))[0], expected)
+    expected = row("=x") + 0.5 * (row("category=a") + row("category=b"))
+    expected = expected + (row(words[0]) + row(words[1])) / 2**0.5
+    torch.testing.assert_close(items.sums(np.array([0]))[0], expected)
 
 
-def test_a_new_item_lies_where_its_features_say() -> None:
-    tower = ItemTower(_SETTINGS, {}, seed=0)
-    same, twin, other = (
-        tower.put("x", {"category": "a"}),
-        tower.put("y", {"category": "a"}),
-        tower.put("z", {"category": "b"}),
-    )
-    vectors = tower.vectors(np.array([same, twin, other]))
+@pytest.mark.parametrize("admit_after", [0, 1])
+def test_a_new_item_lies_where_its_features_say(admit_after: int) -> None:
+    items = tower(admit_after=admit_after)
+    for item, category in enumerate("aab"):
+        items.put(item, f"i{item}", {"category": category})
+        items.hit(np.array([item]), clock=item)  # else no category is known yet
+    items.put(3, "new", {"category": "a"})
+    vectors = items.vectors(np.array([0, 1, 2, 3]))
     torch.testing.assert_close(vectors[0], vectors[1])
+    torch.testing.assert_close(vectors[0], vectors[3])
     assert (vectors[0] @ vectors[2]).item() < 0.99
 
 
+def test_an_item_whose_row_expired_lies_where_its_features_say() -> None:
+    items = tower(expire_after_positives=80, embedding_lr=1.0)
+    for item, name in enumerate("xy"):
+        items.put(item, name, {"category": "a"})
+    both = np.array([0, 1])
+    items.hit(both, clock=1)
+    read = items.sums_to_learn(both)
+    read.sums[0, 0].backward()  # type: ignore[no-untyped-call]  # torch
+    items.learn(read)
+    assert not torch.equal(items.sums(both)[0], items.sums(both)[1])
+    for clock in range(10, 110, 10):
+        items.hit(np.array([1]), clock)  # keeps the category alive, and y
+    sums = items.sums(both)
+    torch.testing.assert_close(sums[0], sums[1])  # y's own row was never moved
+    assert sums[0].norm() > 0.1
+
+
 def test_both_ways_of_summing_agree() -> None:
-    tower = ItemTower(_SETTINGS, {}, seed=0)
+    items = tower()
     for index in range(5):
-        tower.put(f"i{index}", {"category": f"c{index % 2}", "price": float(index)})
-    items = np.array([0, 2, 4])
-    torch.testing.assert_close(tower.sums_to_learn(items).sums.detach(), tower.sums(items))
+        items.put(index, f"i{index}", {"category": f"c{index % 2}", "price": float(index)})
+    some = np.array([0, 2, 4])
+    torch.testing.assert_close(items.sums_to_learn(some).sums.detach(), items.sums(some))

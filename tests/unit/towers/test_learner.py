@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -8,17 +9,23 @@ import torch
 
 from schemas.events import FeatureValue, Item
 from schemas.samples import SampleBatch
-from schemas.settings import Settings, TowerSettings, TrainerSettings
+from schemas.settings import (
+    FeatureSettings,
+    Objective,
+    Settings,
+    TowerSettings,
+    TrainerSettings,
+)
 from schemas.vectors import unpack_vector
 from tests.unit.towers.samples import batch, sample
-from towers.arrays import Floats, State
+from towers.arrays import Floats, State, join_bags
 from towers.learner import Learner
 
 _CATEGORIES, _ITEMS, _USERS = 10, 300, 60
 
 
-def settings(**towers: float) -> Settings:
-    values: dict[str, float] = {"dim": 16, "hidden": 16, "positives_weight": 0.0} | towers
+def settings(**towers: object) -> Settings:
+    values: dict[str, object] = {"dim": 16, "hidden": 16, "positives_weight": 0.0} | towers
     return Settings(towers=TowerSettings.model_validate(values), trainer=TrainerSettings(batch=32))
 
 
@@ -106,9 +113,8 @@ def test_features_of_users_are_learned() -> None:
             learner.learn()
     cities, fresh = learner._model.user_features, Learner(settings())._model.user_features
     context = {"city": "city-0"}
-    moved = (
-        cities.table.weight[cities.encode(context).rows]
-        - fresh.table.weight[fresh.encode(context).rows]
+    moved = cities.sums(join_bags([cities.encode(context)])) - fresh.sums(
+        join_bags([fresh.encode(context)])
     )
     assert moved.norm() > 0.1  # it is not the items alone that turned to the cities
     shares = []
@@ -140,14 +146,26 @@ def test_a_new_item_is_recallable_from_its_features_before_its_first_click() -> 
     assert np.linalg.norm(unpack_vector(message.vector)) == pytest.approx(1)
 
 
-def test_a_restored_learner_goes_on_bit_for_bit() -> None:
-    one = Learner(settings())
+@pytest.mark.parametrize(
+    "towers",
+    [
+        {},
+        {"item_tower": "mlp", "user_tower": "dcn", "admit_after": 2, "expire_after_positives": 64},
+        {"objective": "squared", "user_tower": "dot"},
+    ],
+    ids=str,
+)
+def test_a_restored_learner_goes_on_bit_for_bit(towers: dict[str, object]) -> None:
+    chosen = settings(**towers).model_copy(
+        update={"features": FeatureSettings(items={"price": "bucketed"}, user_id=bool(towers))}
+    )
+    one = Learner(chosen)
     one.put_items(item(number, price=float(number)) for number in range(_ITEMS))
     learn_all(one, clicks(seed=0, count=300))
     one.observe(clicks(seed=1, count=40, per_batch=40))  # some stay pending
     one.learn()
     assert one.pending
-    other = Learner(settings())
+    other = Learner(chosen)
     other.load(through_disk(one.state()))
     one.refresh(np.arange(_ITEMS))  # as a restored one does
     for seed in (2, 3):
@@ -196,10 +214,28 @@ def test_a_state_does_not_change_afterwards() -> None:
         {"replay": 0},
         {"replay_buffer": 3},
         {"history": 1},
+        {"history": 0},
+        {"in_batch_negatives": False},
+        {"logq": False},
+        {"admit_after": 3, "expire_after_positives": 8},
+        {"item_tower": "mlp", "user_tower": "dcn"},
+        *({"objective": name, "user_tower": "sum"} for name in get_args(Objective)),
+        *({"objective": name, "user_tower": "dot"} for name in get_args(Objective)),
+        {
+            "exposures_only": True,
+            "in_batch_negatives": False,
+            "uniform_negatives": 0,
+            "exposure_negatives": 2,
+        },
     ],
+    ids=str,
 )
-def test_no_corner_of_the_settings_gives_anything_but_numbers(towers: dict[str, float]) -> None:
-    learner = Learner(settings(**towers))
+@pytest.mark.parametrize("user_id", [False, True])
+def test_no_corner_of_the_settings_gives_anything_but_numbers(
+    towers: dict[str, object], user_id: bool
+) -> None:
+    features = FeatureSettings(user_id=user_id)
+    learner = Learner(settings(**towers).model_copy(update={"features": features}))
     learner.observe([batch(sample("u", "only", "1"))])
     assert learner.learn() is not None
     losses = learn_all(learner, clicks(seed=0, count=40, per_batch=4))
@@ -236,3 +272,22 @@ def test_positives_beyond_the_buffer_are_counted_not_lost_in_silence() -> None:
 def test_users_whom_no_sample_named_have_no_record() -> None:
     learner = Learner(settings())
     assert learner.user_records(["nobody"], 0) == []
+
+
+def test_a_users_id_is_learned_where_nothing_else_tells_users_apart() -> None:
+    """Without history, two users of the same features differ by their ids alone."""
+    cosines = {}
+    for user_id in (False, True):
+        chosen = settings(history=0).model_copy(
+            update={"features": FeatureSettings(user_id=user_id)}
+        )
+        learner = Learner(chosen)
+        learner.put_items(item(number) for number in range(_ITEMS))
+        for number in range(300):
+            taken = number % 2 + _CATEGORIES * (number % (_ITEMS // _CATEGORIES))
+            learner.observe([batch(sample(f"u{number % 2}", f"i{taken}", str(number)))])
+            learner.learn()
+        one, other = user_vectors(learner)
+        cosines[user_id] = float(one @ other)
+    assert cosines[False] == pytest.approx(1)
+    assert cosines[True] < 0

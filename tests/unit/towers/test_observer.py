@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from schemas.score import bias
 from schemas.settings import Settings, TowerSettings, TrainerSettings
 from tests.unit.towers.samples import batch, sample
 from towers.model import TwoTower
@@ -56,7 +57,7 @@ def test_a_repeated_sample_changes_nothing() -> None:
     again = world.observe([one, one])
     assert (again.users, again.items) == ([], set())
     assert world.counts["duplicates"] == 4
-    assert world.trend.counts(2).positives.tolist() == [1.0, 0.0]
+    assert world.trend.counts(2).at(np.arange(2))[:, 2].tolist() == [1.0, 0.0]
     assert world.replay.appended == 1
 
 
@@ -64,7 +65,7 @@ def test_exposures_are_counted_once_per_source_offset() -> None:
     world = observer()
     for partition, offset in [(0, 5), (0, 5), (1, 5), (0, 4), (0, 6)]:
         world.observe([batch(offset=offset, partition=partition, exposures={"a": 2})])
-    assert world.trend.counts(1).exposures.tolist() == [6.0]
+    assert world.trend.counts(1).at(np.array([0]))[0].tolist() == [0.0] * 3 + [6.0] * 3
 
 
 def test_a_late_click_takes_its_negative_back() -> None:
@@ -117,11 +118,26 @@ def test_a_probe_knows_only_what_came_before() -> None:
     world.probes.clear()
     world.observe([batch(sample("u", "b", "3"), sample("u", "c", "4"))])
     known, new = world.probes[2], world.probes[3]
-    assert known.excluded.tolist() == [world.catalogue.row("a")]
-    assert len(known.counts.positives) == 2
-    np.testing.assert_allclose(known.counts.positives, [1, 1], rtol=1e-3)
+    assert known.seen.tolist() == [world.catalogue.row("a")]
+    assert known.known == 2
+    slowest = known.names.index("positives@5000")
+    np.testing.assert_allclose(known.biases[slowest], bias(np.ones(2)), rtol=1e-3)
     assert new.item == world.catalogue.row("c")  # beyond the counts: it can't be recalled
-    assert sorted(new.excluded.tolist()) == [0, 1]
+    assert sorted(new.seen.tolist()) == [0, 1]
+    assert known.marks["taken"][0].tolist() == [world.catalogue.row("a")]
+
+
+def test_a_probe_does_not_know_the_exposures_that_led_to_its_positive() -> None:
+    world = observer()
+    world.observe([batch(offset=1, exposures={"a": 3, "b": 1})])
+    world.observe([batch(sample("u", "a", "1"), offset=2, exposures={"a": 1, "b": 1})])
+    world.observe([batch(sample("v", "b", "2"), offset=3)])  # shown before, in an earlier record
+    together, later = world.probes[0], world.probes[1]
+    row = together.names.index("exposures@5000")
+    np.testing.assert_allclose(together.biases[row], bias(np.array([3.0, 1.0])), rtol=1e-5)
+    np.testing.assert_allclose(together.own[row], together.biases[row, 0])
+    np.testing.assert_allclose(later.biases[row], bias(np.array([4.0, 2.0])), rtol=1e-3)
+    np.testing.assert_allclose(later.own[row], bias(np.array(1.0)), rtol=1e-3)
 
 
 def test_what_is_seen_is_bounded() -> None:

@@ -7,13 +7,15 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.settings import TrainerSettings
+from schemas.settings import Settings, TowerSettings, TrainerSettings
 from towers.arrays import Ints
 from towers.publisher import OTHERWISE, Current, Publisher
 from towers.trend import TrendCounts
 
-_ITEMS, _HALF_LIFE = 6, 50.0
+_ITEMS = 6
 _SETTINGS = TrainerSettings(scan_every_steps=3)
+_HALF_LIVES = {"positives@50": 50.0, "positives@8": 8.0, "exposures@50": 50.0, "exposures@8": 8.0}
+_WEIGHTS = np.array([0.5, 0.2, -0.4, 0.0])
 _ALL = np.arange(_ITEMS)
 
 
@@ -22,8 +24,7 @@ class Published:
     """The oracle's copy of one item on the index."""
 
     vector: list[float]
-    positives: float
-    exposures: float
+    counts: list[float]
     clock: float
     version: int
 
@@ -33,11 +34,10 @@ def state(seed: int, clock: float, spread: float, alive_share: float) -> Current
     random = np.random.default_rng(seed)
     vectors = np.array([1.0, 0, 0]) + spread * random.standard_normal((_ITEMS, 3))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    counts = TrendCounts(random.random(_ITEMS) * 2, random.random(_ITEMS) * 2, clock)
+    counts = TrendCounts(random.random((_ITEMS, 4)) * 2, np.ones(4), clock)
     versions = random.integers(1, 3, _ITEMS)
-    return Current(
-        vectors.astype(np.float32), counts, versions, random.random(_ITEMS) < alive_share
-    )
+    alive = random.random(_ITEMS) < alive_share
+    return Current(vectors.astype(np.float32), counts, _WEIGHTS, versions, alive)
 
 
 def is_due(item: int, now: Current, published: dict[int, Published], eps: float) -> bool:
@@ -50,20 +50,25 @@ def is_due(item: int, now: Current, published: dict[int, Published], eps: float)
         return True
     if 1 - float(np.dot(there.vector, now.vectors[item])) > eps:
         return True
-    fade = 2 ** ((there.clock - now.counts.clock) / _HALF_LIFE)
-    return any(
-        abs(math.log1p(count) - math.log1p(old * fade)) > _SETTINGS.bias_step
-        for count, old in (
-            (now.counts.positives[item], there.positives),
-            (now.counts.exposures[item], there.exposures),
-        )
-    )
+    moved = 0.0
+    for column, half_life in enumerate(_HALF_LIVES.values()):
+        faded = there.counts[column] * 2 ** ((there.clock - now.counts.clock) / half_life)
+        count = float(now.counts.grown[item, column])
+        moved += float(_WEIGHTS[column]) * math.log((count + 0.1) / (faded + 0.1))
+    return abs(moved) > _SETTINGS.bias_step
+
+
+def publisher_of(dim: int) -> Publisher:
+    towers = TowerSettings(dim=dim, trend_half_lives=(50.0, 8.0))
+    made = Publisher(Settings(towers=towers, trainer=_SETTINGS))
+    assert made.names == list(_HALF_LIVES)
+    return made
 
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 1_000), st.sampled_from([0.02, 0.1, 0.3])), max_size=12))
 def test_due_is_what_differs_from_what_was_published(steps: list[tuple[int, float]]) -> None:
-    publisher = Publisher(3, _SETTINGS, _HALF_LIFE)
+    publisher = publisher_of(3)
     published: dict[int, Published] = {}
     for number, (seed, spread) in enumerate(steps):
         now = state(seed, clock=number * 10.0, spread=spread, alive_share=0.8)
@@ -81,19 +86,18 @@ def test_due_is_what_differs_from_what_was_published(steps: list[tuple[int, floa
                 continue
             published[item] = Published(
                 now.vectors[item].tolist(),
-                float(now.counts.positives[item]),
-                float(now.counts.exposures[item]),
+                now.counts.grown[item].tolist(),
                 now.counts.clock,
                 int(now.versions[item]),
             )
         assert publisher.published == len(published)
-        again = Publisher(3, _SETTINGS, _HALF_LIFE)
+        again = publisher_of(3)
         again.load(publisher.state())
         publisher = again
 
 
 def test_new_items_come_first_then_the_largest_drift() -> None:
-    publisher = Publisher(2, _SETTINGS, _HALF_LIFE)
+    publisher = publisher_of(2)
     angles = np.zeros(4)
     now = current(angles)
     publisher.mark(np.array([0, 1, 2]), now)
@@ -102,7 +106,7 @@ def test_new_items_come_first_then_the_largest_drift() -> None:
 
 
 def test_a_scan_looks_at_each_item_once_and_says_the_largest_drift() -> None:
-    publisher = Publisher(2, _SETTINGS, _HALF_LIFE)
+    publisher = publisher_of(2)
     publisher.mark(np.arange(3), current(np.zeros(3)))
     now = current(np.array([0.0, 0.4, 0.1]))
     looked: list[int] = []
@@ -117,14 +121,14 @@ def test_a_scan_looks_at_each_item_once_and_says_the_largest_drift() -> None:
 
 
 def test_what_is_forgotten_or_found_otherwise_is_due() -> None:
-    publisher = Publisher(2, _SETTINGS, _HALF_LIFE)
+    publisher = publisher_of(2)
     now = current(np.zeros(5))
     publisher.mark(np.arange(5), now)
     assert publisher.due(np.arange(5), now).tolist() == []
     publisher.forget(np.array([1]))
-    publisher.found(2, now.vectors[2], (0.0, 0.0), 0.0, version=OTHERWISE)
+    publisher.found(2, now.vectors[2], {}, 0.0, version=OTHERWISE)
     publisher.found_deleted(3)
-    publisher.found(4, now.vectors[4], (0.0, 0.0), 0.0, version=1)
+    publisher.found(4, now.vectors[4], {}, 0.0, version=1)
     assert publisher.due(np.arange(5), now).tolist() == [1, 2, 3]
     publisher.forget_all()
     assert publisher.due(np.arange(5), now).tolist() == [0, 1, 2, 3, 4]
@@ -133,5 +137,16 @@ def test_what_is_forgotten_or_found_otherwise_is_due() -> None:
 def current(angles: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Current:
     size = len(angles)
     vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
-    counts = TrendCounts(np.zeros(size), np.zeros(size), 0.0)
-    return Current(vectors, counts, np.ones(size, np.int64), np.ones(size, np.bool_))
+    counts = TrendCounts(np.zeros((size, 4)), np.ones(4), 0.0)
+    return Current(vectors, counts, _WEIGHTS, np.ones(size, np.int64), np.ones(size, np.bool_))
+
+
+def test_published_counts_are_found_by_their_names() -> None:
+    publisher = publisher_of(2)
+    now = current(np.zeros(2))
+    counts = TrendCounts(np.array([[3.0, 2.0, 1.0, 0.5], [0.0] * 4]), np.ones(4), 7.0)
+    now = now._replace(counts=counts)
+    told = counts.named(0, publisher.names)
+    publisher.found(0, now.vectors[0], told | {"positives@9": 4.0}, 7.0, version=1)
+    publisher.found(1, now.vectors[1], {"positives@50": 9.0}, 7.0, version=1)
+    assert publisher.due(np.arange(2), now).tolist() == [1]

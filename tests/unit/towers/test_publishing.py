@@ -48,7 +48,7 @@ class Rig:
         self.now_ms = 0
         self.topic = topic
         self.learner = Learner(settings)
-        self.publisher = Publisher(8, settings.trainer, settings.towers.trend_half_life)
+        self.publisher = Publisher(settings)
         self.publishing = Publishing(self.learner, self.publisher, topic, lambda: self.now_ms)
 
     def assert_within(self, eps: float) -> None:

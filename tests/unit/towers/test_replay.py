@@ -15,7 +15,7 @@ def example(number: int) -> Example:
         weight=number + 0.5,
         latest=list(range(number, number + count)),
         actions=[1.0] * count,
-        rows=np.arange(number % 2),
+        keys=np.arange(number % 2),
         raw=np.ones(number % 2),
     )
 
@@ -31,7 +31,7 @@ def assert_holds(buffer: ReplayBuffer, numbers: range) -> None:
         assert found.latest[row, :count].tolist() == one.latest
         assert found.actions[row].tolist() == [1.0] * count + [0.0] * (4 - count)
     bags = split_bags(found.features)
-    assert [rows.tolist() for rows, _ in bags] == [one.rows.tolist() for one in expected]
+    assert [keys.tolist() for keys, _ in bags] == [one.keys.tolist() for one in expected]
 
 
 def test_keeps_the_newest_and_takes_the_oldest_pending_first() -> None:

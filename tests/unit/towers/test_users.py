@@ -48,7 +48,7 @@ def test_users_come_back_from_their_state() -> None:
     full.act(1, 0.5, 20)
     full.see(7, 500)
     full.learn_features({"tags": ["a", "b"], "age": 3.5, "member": True}, 99)
-    full.rows, full.weights = np.array([4, 5]), np.array([0.5, 1.5])
+    full.keys, full.weights = np.array([4, 5]), np.array([0.5, 1.5])
     for identity in range(KEPT_NEGATIVES + 3):
         full.pass_over(2**64 - 1 - identity, identity)
     users.of("bare")
@@ -60,7 +60,7 @@ def test_users_come_back_from_their_state() -> None:
             mine, theirs = getattr(again[user_id], name), getattr(users[user_id], name)
             assert mine == theirs
             assert list(mine) == list(theirs) if isinstance(mine, dict) else True
-        np.testing.assert_array_equal(again[user_id].rows, users[user_id].rows)
+        np.testing.assert_array_equal(again[user_id].keys, users[user_id].keys)
         np.testing.assert_array_equal(again[user_id].weights, users[user_id].weights)
     assert len(full.negatives) == KEPT_NEGATIVES
 

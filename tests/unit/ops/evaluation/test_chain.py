@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,7 +18,7 @@ from schemas.errors import SettingsError
 from schemas.events import Event, Item
 from schemas.samples import SampleBatch
 from schemas.settings import Settings
-from schemas.vectors import ItemVector, UserRecord, unpack_vector
+from schemas.vectors import ANYONE, ItemVector, UserRecord, unpack_vector
 from streams.negatives import NegativesJoin
 from streams.positives import label_positives
 from tests.unit.ops.evaluation.streams import SETTINGS, event, random_events, stream_of
@@ -47,9 +48,7 @@ class BruteForce:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._learner = Learner(settings)
-        publisher = Publisher(
-            settings.towers.dim, settings.trainer, settings.towers.trend_half_life
-        )
+        publisher = Publisher(settings)
         self._records = Records()
         self._publishing = Publishing(self._learner, publisher, self._records, lambda: 0)
         self._join = NegativesJoin[int](settings.labelling, lambda: 0)
@@ -59,17 +58,18 @@ class BruteForce:
         self._offset = 0
 
     def recommend(self, ask: Ask) -> list[str]:
-        self._stale |= dict.fromkeys(self._learner.observe(self._waiting))
+        if self._waiting:
+            self._stale |= dict.fromkeys([*self._learner.observe(self._waiting), ANYONE])
         self._waiting = []
         learn = self._learner.pending >= self._settings.trainer.batch
-        if learn or ask.user_id in self._stale:
-            names = list(self._stale) if learn else [ask.user_id]
-            self._users |= dict(self._learner.user_records(names, 0))
-            self._stale = {name: None for name in self._stale if name not in names}
         if learn:
+            self._write(list(self._stale))
             self._learner.learn()
+            self._stale[ANYONE] = None
         self._publishing.publish(scan=learn)
-        scores = self._scores(self._users.get(ask.user_id))
+        self._write([ask.user_id, ANYONE])
+        anyone = self._users.get(ANYONE)
+        scores = self._scores(self._users.get(ask.user_id, anyone), anyone)
         allowed = [item for item in scores if item not in ask.exclude]
         return sorted(allowed, key=lambda item: (-scores[item], item))[: ask.k]
 
@@ -82,23 +82,30 @@ class BruteForce:
         for offset, samples in self._join.add(events, self._offset).negatives.items():
             self._waiting.append(SampleBatch(samples, 0, offset))
 
-    def _scores(self, user: UserRecord | None) -> dict[str, float]:
-        half_life = self._settings.towers.trend_half_life
+    def _write(self, names: list[str]) -> None:
+        stale = [name for name in names if name in self._stale]
+        self._users |= dict(self._learner.user_records(stale, 0))
+        self._stale = {name: None for name in self._stale if name not in stale}
+
+    def _scores(self, user: UserRecord | None, anyone: UserRecord | None) -> dict[str, float]:
+        if user is None or anyone is None:
+            return {}  # nothing was taken in yet
         clock = max((one.trend_clock for one in self._records.values()), default=0.0)
-        clock = max(clock, user.trend_clock if user else 0.0)
+        clock = max(clock, user.trend_clock)
+        weights = max(anyone, user, key=lambda record: record.step).weights
+        scale = max(anyone, user, key=lambda record: record.step).scale
         scores = {}
         for item_id, one in self._records.items():
-            faded = 2 ** ((one.trend_clock - clock) / half_life)
-            biases = {
-                "positives": np.log1p(one.positives * faded),
-                "exposures": np.log1p(one.exposures * faded),
-            }
-            if user is None:
-                scores[item_id] = float(biases["positives"])
-                continue
-            cosine = float(unpack_vector(one.vector) @ unpack_vector(user.vector))
-            weighted = sum(user.weights[name] * float(bias) for name, bias in biases.items())
-            scores[item_id] = user.scale * cosine + weighted
+            score = scale * float(unpack_vector(one.vector) @ unpack_vector(user.vector))
+            for name, count in one.counts.items():
+                faded = count * 2 ** ((one.trend_clock - clock) / float(name.split("@")[1]))
+                score += weights.get(name, 0.0) * math.log((faded + 0.1) / 0.1)
+            if item_id in user.latest:
+                score += weights["recent"] * 0.8 ** user.latest.index(item_id) + weights["taken"]
+            score += weights["similar"] * user.similar.get(item_id, 0.0)
+            for name, listed in user.context.items():
+                score += weights.get(f"context:{name}", 0.0) * listed.get(item_id, 0.0)
+            scores[item_id] = score
         return scores
 
 
@@ -124,13 +131,13 @@ class Both:
             recommender.take(events)
 
 
-def with_towers(**values: float) -> Settings:
+def with_towers(**values: object) -> Settings:
     towers = SETTINGS.towers.model_copy(update=values)
     return SETTINGS.model_copy(update={"towers": towers})
 
 
 @pytest.mark.parametrize(
-    "settings", [SETTINGS, with_towers(exposures_weight=0.3, trend_half_life=20.0)]
+    "settings", [SETTINGS, with_towers(exposures_weight=0.3, trend_half_lives=(20.0, 3.0))]
 )
 def test_the_chain_ranks_as_brute_force_does(settings: Settings) -> None:
     # With a name of its own no item ties with another: rounding decides the order of ties.

@@ -1,0 +1,24 @@
+"""The few best of many, as a user's record holds them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from towers.arrays import Doubles, Ints
+
+
+def above_the_rest(values: Doubles, kept: int) -> tuple[Ints, Doubles]:
+    """Places of the `kept` largest, best first, and how far each is above the best of the rest.
+
+    values: (any,), none below 0; 0 is the rest's when there is none. So what just fails to be
+    kept differs little from what just is: both have about 0. None that has 0 is kept.
+    """
+    if len(values) > kept:
+        places = np.argpartition(-values, kept)[: kept + 1]
+    else:
+        places = np.arange(len(values))
+    order = places[np.argsort(-values[places], kind="stable")]
+    floor = values[order[kept]] if len(order) > kept else 0.0
+    above: Doubles = values[order[:kept]] - floor
+    positive = above > 0
+    return order[:kept][positive], above[positive]

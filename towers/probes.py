@@ -1,0 +1,110 @@
+"""What recall could know when a positive came: to rank it, and to learn the score's weights."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.score import blended
+from towers.arrays import Doubles, Floats, Ints
+from towers.blend import COSINE, BlendWeights
+from towers.related import RowMarks
+
+_HARDEST = 64
+_UNIFORM = 128
+
+
+class Probe(NamedTuple):
+    """One positive and the items known then; an item that came later can't be recalled."""
+
+    number: int
+    """Of the positive in the replay buffer."""
+    item: int
+    weight: float
+    seen: Ints
+    """Items that the user had seen, of those known."""
+    taken: Ints
+    """Items that the user had taken or looked at lately, of those known."""
+    names: list[str]
+    """Of the counts."""
+    biases: Floats
+    """(counts, items); positives of one poll share them."""
+    own: Floats
+    """(counts,), of the positive's item: without the exposure that led to it."""
+    marks: RowMarks
+
+    @property
+    def known(self) -> int:
+        """Items known then."""
+        return int(self.biases.shape[1])
+
+    def scores(self, cosines: Floats, blend: BlendWeights) -> Doubles:
+        """(known,): what the index would rank by. cosines: (known,)."""
+        biases = dict(zip(self.names, self.biases, strict=True))
+        weights = blend.weights()
+        scores = blended(cosines, blend.scale, weights, biases, self.marks)
+        more = self.own - self.biases[:, self.item]  # (counts,)
+        scores[self.item] += sum(
+            weights[name] * more[place] for place, name in enumerate(self.names) if name in weights
+        )
+        return scores
+
+    def rank(self, scores: Doubles, servable: npt.NDArray[np.bool_]) -> int:
+        """How many items score at least as well as the positive, which is not counted.
+
+        Out of the items that can be served and that the user had not seen; the seen ones compete
+        too where the positive is one of them, as where it is asked for again.
+        """
+        candidates = servable[: self.known].copy()
+        if self.item not in self.seen:
+            candidates[self.seen] = False
+        candidates[self.item] = False
+        ahead: Ints = np.flatnonzero(scores[candidates] >= scores[self.item])
+        return len(ahead)
+
+    def teach(
+        self,
+        blend: BlendWeights,
+        cosines: Floats,
+        scores: Doubles,
+        servable: npt.NDArray[np.bool_],
+        seed: int,
+    ) -> None:
+        """Learn the weights from this positive: against the hardest, and a sample of the others.
+
+        The sample stands for all the others (importance sampling), so that the weights are those of
+        a softmax over the catalogue. What the user saw and passed over is left out, as recall
+        leaves it out; what was taken or looked at stays, so that data says whether it returns.
+        """
+        candidates = servable[: self.known].copy()
+        candidates[self.seen] = False
+        candidates[self.taken] = servable[self.taken]
+        candidates[self.item] = False
+        rows = np.flatnonzero(candidates)
+        if not len(rows):
+            return
+        chosen, shares = _sample(rows, scores[rows], np.random.default_rng([seed, self.number]))
+        chosen, shares = np.append(chosen, self.item), np.append(shares, 0.0)
+        signals = {COSINE: cosines[chosen].astype(np.float64)}
+        for name, values, own in zip(self.names, self.biases, self.own, strict=True):
+            signals[name] = np.append(values[chosen[:-1]], own).astype(np.float64)
+        for name, (places, values) in self.marks.items():
+            dense = np.zeros(self.known)
+            dense[places] = values
+            signals[name] = dense[chosen]
+        blend.learn(signals, shares, len(chosen) - 1, self.weight)
+
+
+def _sample(rows: Ints, scores: Doubles, random: np.random.Generator) -> tuple[Ints, Doubles]:
+    """Some of the rows: those of the highest scores, and a uniform sample of the others; beside
+    each the log of how many rows it stands for.
+    """
+    if len(rows) <= _HARDEST + _UNIFORM:
+        return rows, np.zeros(len(rows))
+    order = np.argpartition(-scores, _HARDEST)
+    hardest, others = rows[order[:_HARDEST]], rows[order[_HARDEST:]]
+    drawn = others[random.integers(len(others), size=_UNIFORM)]
+    share = np.log(len(others) / _UNIFORM)
+    return np.concatenate([hardest, drawn]), np.repeat([0.0, share], [_HARDEST, _UNIFORM])

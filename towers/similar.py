@@ -1,0 +1,163 @@
+"""Which items occur together: for each item the partners that users came to next, with decay."""
+
+from __future__ import annotations
+
+from itertools import chain
+
+import numpy as np
+
+from schemas.score import RECENT_DECAY
+from towers.arrays import Doubles, Ints, State, array_of, grown, ints, tensor_of
+
+TRAIL = 12
+"""Latest items of a user that a new one is set beside."""
+
+_BACK = 0.3
+"""What came before an item tells less of it than what came after."""
+_RENORMALISE = 64.0  # half-lives after which the landmark moves up
+_HALF_LIFE = 50_000.0
+_SCALE = 5.0  # brings the signal near 1
+_NONE = -1
+
+
+class CoOccurrence:
+    """Decayed counts of pairs, bounded to so many partners of each item.
+
+    An item that comes k items after another counts RECENT_DECAY^(k - 1) for that pair, and `_BACK`
+    of it for the pair turned round. A partner that finds no place takes that of the weakest with
+    the probability weight / (weight + weakest), and their sum (randomised admission: Ben Basat et
+    al., INFOCOM 2017): so what is counted can't be ousted by what comes once. Chance is a hash of
+    the pair and the clock. Memory: 16 bytes a partner and 24 an item, of all items known.
+    """
+
+    def __init__(self, partners: int, half_life: float = _HALF_LIFE) -> None:
+        self._half_life = half_life
+        self._partners: Ints = np.full((0, partners), _NONE, np.int64)  # (items, partners)
+        self._counts: Doubles = np.zeros((0, partners))
+        self._totals: Doubles = np.zeros(0)
+        self._sums: Doubles = np.zeros(0)  # of `beside`
+        self._last: Ints = np.zeros(0, np.int64)
+        self._landmark = 0.0
+        self._clock = 0.0
+        self._pending: list[tuple[list[int], int]] = []
+
+    def add(self, trail: list[int], item: int) -> None:
+        """The user came to the item after those of the trail, newest first; counted by `flush`."""
+        self._pending.append((trail, item))
+
+    def flush(self, clock: float, items: int) -> None:
+        """Count what was added, as of this clock; `items` are known."""
+        pending, self._pending = self._pending, []
+        if not pending:
+            return
+        self._go_to(clock)
+        self._reserve(items)
+        grown_one = self._growth()
+        named = ints(item for _, item in pending)
+        np.add.at(self._totals, named, grown_one)
+        lengths = ints(len(trail) for trail, _ in pending)
+        before = ints(chain.from_iterable(trail for trail, _ in pending))
+        after = np.repeat(named, lengths)
+        ages = np.arange(len(before)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        weights = grown_one * RECENT_DECAY**ages
+        other = before != after
+        before, after, weights = before[other], after[other], weights[other]
+        self._count(
+            np.concatenate([before, after]),
+            np.concatenate([after, before]),
+            np.concatenate([weights, _BACK * weights]),
+        )
+
+    def beside(self, trail: list[int]) -> tuple[Ints, Doubles]:
+        """Items that occur with those of the trail, newest first, and how much: the signal.
+
+        Sum over the trail of decay^age * count / sqrt((1 + n) (1 + n')), where n and n' say how
+        often the one and the other item came.
+        """
+        rows = np.array(trail, np.int64)
+        ages = np.flatnonzero(rows < len(self._totals))
+        rows = rows[ages]
+        growth = self._growth()
+        partners = self._partners[rows]  # (trail, partners)
+        shares = RECENT_DECAY**ages / np.sqrt(1 + self._totals[rows] / growth)  # (trail,)
+        values = (self._counts[rows] / growth) * shares[:, None]  # (trail, partners)
+        there = partners != _NONE
+        items = partners[there]
+        # Sums by item in buffers of all items, of which only these few places are touched: to sort
+        # them would take several times as long.
+        self._sums[items] = 0.0
+        np.add.at(self._sums, items, values[there])
+        self._last[items] = np.arange(len(items))
+        items = items[self._last[items] == np.arange(len(items))]  # each once
+        norms: Doubles = np.sqrt(1 + self._totals[items] / growth)
+        return items, _SCALE * self._sums[items] / norms
+
+    def _count(self, rows: Ints, partners: Ints, weights: Doubles) -> None:
+        """Add weights to pairs, each named any number of times."""
+        width = np.int64(len(self._totals))
+        pairs, places = np.unique(rows * width + partners, return_inverse=True)
+        weights = np.asarray(np.bincount(places, weights, len(pairs)), np.float64)
+        rows, partners = pairs // width, pairs % width
+        found = self._partners[rows] == partners[:, None]  # (pairs, partners)
+        known = found.any(axis=1)
+        self._counts[rows[known], found[known].argmax(axis=1)] += weights[known]
+        self._admit(rows[~known], partners[~known], weights[~known])
+
+    def _admit(self, rows: Ints, partners: Ints, weights: Doubles) -> None:
+        """New pairs, by row: one after the other, each tries the place of its row's weakest."""
+        begins = np.flatnonzero(np.diff(rows, prepend=_NONE))  # of each row's pairs
+        ranks = np.arange(len(rows)) - np.repeat(begins, np.diff(begins, append=len(rows)))
+        admits = self._chance(rows, partners)
+        for rank in range(int(ranks.max(initial=_NONE)) + 1):
+            turn = np.flatnonzero(ranks == rank)  # one pair of each row that has so many
+            owners = rows[turn]
+            columns = self._counts[owners].argmin(axis=1)
+            weakest = self._counts[owners, columns]
+            admitted = admits[turn] * (weights[turn] + weakest) < weights[turn]
+            turn, owners, columns = turn[admitted], owners[admitted], columns[admitted]
+            self._partners[owners, columns] = partners[turn]
+            self._counts[owners, columns] += weights[turn]
+
+    def _chance(self, rows: Ints, partners: Ints) -> Doubles:
+        """(pairs,): even numbers in [0, 1), by splitmix64 of the pair and the clock."""
+        mixed = (rows << np.int64(32) | partners).astype(np.uint64) + np.uint64(self._clock)
+        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+            mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+        chance: Doubles = ((mixed ^ (mixed >> np.uint64(31))) >> np.uint64(11)) / 2.0**53
+        return chance
+
+    def _go_to(self, clock: float) -> None:
+        self._clock = clock
+        while clock - self._landmark > _RENORMALISE * self._half_life:
+            self._landmark += _RENORMALISE * self._half_life
+            self._counts *= 2**-_RENORMALISE
+            self._totals *= 2**-_RENORMALISE
+
+    def _growth(self) -> float:
+        return float(2 ** ((self._clock - self._landmark) / self._half_life))
+
+    def _reserve(self, items: int) -> None:
+        known = len(self._totals)
+        if items > known:
+            self._totals = grown(self._totals, items)
+            self._counts = grown(self._counts, items)
+            self._partners = grown(self._partners, items)
+            self._partners[known:] = _NONE
+            self._sums, self._last = np.zeros(len(self._totals)), np.zeros(len(self._totals), int)
+
+    def state(self) -> State:
+        """For a checkpoint."""
+        return {
+            "partners": tensor_of(self._partners),
+            "counts": tensor_of(self._counts),
+            "totals": tensor_of(self._totals),
+            "landmark": self._landmark,
+            "clock": self._clock,
+        }
+
+    def load(self, state: State) -> None:
+        """Become what `state` said."""
+        self._partners, self._counts = array_of(state["partners"]), array_of(state["counts"])
+        self._totals = array_of(state["totals"])
+        self._sums, self._last = np.zeros(len(self._totals)), np.zeros(len(self._totals), int)
+        self._landmark, self._clock = state["landmark"], state["clock"]
