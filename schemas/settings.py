@@ -189,7 +189,7 @@ class TowerSettings(Section):
     """Earlier positives learned again for each new one."""
     replay_buffer: int = Field(default=8_192, ge=1)
     """Latest positives to replay from."""
-    trend_half_lives: tuple[HalfLife, ...] = (10, 200, 5_000)
+    trend_half_lives: tuple[HalfLife, ...] = (10.0, 200.0, 5_000.0)
     """Positives of anyone after which an item's counts of positives and exposures weigh half; the
     learned weights choose among them. None: no trend."""
     positives_weight: float = 0.25
