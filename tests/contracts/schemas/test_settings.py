@@ -143,3 +143,13 @@ def test_every_setting_has_a_sentence() -> None:
         section = field.annotation
         for inner in getattr(section, "model_fields", {}).values():
             assert inner.description, f"{name}: {inner}"
+
+
+def test_exposures_as_the_only_negatives_are_refused_with_the_reason(tmp_path: Path) -> None:
+    only = "[towers]\nin_batch_negatives = false\nuniform_negatives = 0\n"
+    good, told = _read(tmp_path, only)
+    assert not good
+    assert told.startswith("setting towers.exposures_only: recall must learn from negatives of the")
+    assert "whole catalogue" in told and told.endswith("; got False")
+    assert _read(tmp_path, only + "exposures_only = true\n")[0]
+    assert not _read(tmp_path, only + "exposures_only = true\nexposure_negatives = 0\n")[0]

@@ -78,6 +78,16 @@ def test_another_size_is_refused_with_both_values(tmp_path: Path) -> None:
         store(tmp_path, dim=16).load()
 
 
+def test_another_tower_is_refused(tmp_path: Path) -> None:
+    store(tmp_path).save({"step": 1})
+    settings = Settings(
+        towers=TowerSettings(dim=8, user_tower="dcn"),
+        trainer=TrainerSettings(checkpoint_dir=tmp_path),
+    )
+    with pytest.raises(CheckpointError, match=r"towers.user_tower = mlp, .* dcn;"):
+        CheckpointStore(settings).load()
+
+
 def test_other_features_are_refused(tmp_path: Path) -> None:
     store(tmp_path).save({"step": 1})
     settings = Settings(
