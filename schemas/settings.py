@@ -198,6 +198,10 @@ class TowerSettings(Section):
     """Weight of the log of the slowest count of exposures, to begin with."""
     learn_blend: bool = True
     """Learn the weights of the score online; else they stay as they begin."""
+    blend_against: Literal["catalogue", "shown"] = "catalogue"
+    """What a taken item is set against: all items, where others decide what is shown; or what the
+    user was shown and passed over, where recall itself decides: it would else learn to show most
+    what it shows most."""
     similar_items: int = Field(default=100, ge=0)
     """Items that occur with a user's last ones, in the user's record; 0 counts none."""
     similar_partners: int = Field(default=64, ge=1)

@@ -235,7 +235,7 @@ class Learner:
             near = cosines[place, : probe.known]
             scores = probe.scores(near, self._blend)
             found[place] = probe.rank(scores, servable)
-            probe.teach(self._blend, near, scores, servable, self._settings.seed)
+            probe.teach(self._blend, near, scores, servable, self._settings)
         self._meter.add(found)
         return found
 

@@ -161,6 +161,7 @@ class Observer:
             # Its request's exposure was counted in an earlier call: recall could not know of it.
             self.trend.take_exposure_back(own)
         seen, taken = ints(user.seen), ints(user.latest)
+        passed = np.unique(ints(row for row in user.negatives.values() if row not in user.latest))
         number = self.replay.appended
         self.probes[number] = Probe(
             number,
@@ -168,6 +169,7 @@ class Observer:
             sample.weight,
             seen[seen < known],
             taken[taken < known],
+            passed[passed < known],
             self.trend.names,
             before.biases,
             own,

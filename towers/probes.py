@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.score import blended
+from schemas.settings import TowerSettings
 from towers.arrays import Doubles, Floats, Ints
 from towers.blend import COSINE, BlendWeights
 from towers.related import RowMarks
@@ -27,6 +28,8 @@ class Probe(NamedTuple):
     """Items that the user had seen, of those known."""
     taken: Ints
     """Items that the user had taken or looked at lately, of those known."""
+    passed: Ints
+    """Items that the user was shown lately and passed over, of those known."""
     names: list[str]
     """Of the counts."""
     biases: Floats
@@ -70,22 +73,28 @@ class Probe(NamedTuple):
         cosines: Floats,
         scores: Doubles,
         servable: npt.NDArray[np.bool_],
-        seed: int,
+        settings: TowerSettings,
     ) -> None:
-        """Learn the weights from this positive: against the hardest, and a sample of the others.
+        """Learn the weights from this positive, against what `blend_against` says.
 
-        The sample stands for all the others (importance sampling), so that the weights are those of
-        a softmax over the catalogue. What the user saw and passed over is left out, as recall
-        leaves it out; what was taken or looked at stays, so that data says whether it returns.
+        Of the catalogue the hardest, and a sample that stands for all the others (importance
+        sampling), so that the weights are those of a softmax over all. What the user saw and
+        passed over is left out then, as recall leaves it out; what was taken or looked at stays,
+        so that data says whether it returns.
         """
-        candidates = servable[: self.known].copy()
-        candidates[self.seen] = False
-        candidates[self.taken] = servable[self.taken]
-        candidates[self.item] = False
-        rows = np.flatnonzero(candidates)
-        if not len(rows):
+        if settings.blend_against == "shown":
+            chosen = self.passed[self.passed != self.item]
+            shares = np.zeros(len(chosen))
+        else:
+            candidates = servable[: self.known].copy()
+            candidates[self.seen] = False
+            candidates[self.taken] = servable[self.taken]
+            candidates[self.item] = False
+            rows = np.flatnonzero(candidates)
+            random = np.random.default_rng([settings.seed, self.number])
+            chosen, shares = _sample(rows, scores[rows], random)
+        if not len(chosen):
             return
-        chosen, shares = _sample(rows, scores[rows], np.random.default_rng([seed, self.number]))
         chosen, shares = np.append(chosen, self.item), np.append(shares, 0.0)
         signals = {COSINE: cosines[chosen].astype(np.float64)}
         for name, values, own in zip(self.names, self.biases, self.own, strict=True):

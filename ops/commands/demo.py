@@ -30,6 +30,7 @@ _PLAIN_PERIOD_S = 5.0
 _TOWERS = {
     "positives_weight": 1.0,
     "exposures_weight": -1.0,
+    "blend_against": "shown",
     "uniform_negatives": 32,
     "exposure_negatives": 10,
     "embedding_lr": 0.05,

@@ -30,6 +30,7 @@ def probe(random: np.random.Generator, items: int) -> Probe:
         weight=1.0,
         seen=seen,
         taken=taken,
+        passed=random.choice(known, 5, replace=False),
         names=_NAMES,
         biases=biases,
         own=own,
@@ -81,7 +82,7 @@ def test_ranks_as_sorting_does(seed: int) -> None:
 def test_a_tie_counts_against_the_positive() -> None:
     nothing = np.zeros(0, np.int64)
     zeros = np.zeros((2, 3), np.float32)
-    made = Probe(0, 1, 1.0, nothing, nothing, _NAMES, zeros, zeros[:, 1], {})
+    made = Probe(0, 1, 1.0, nothing, nothing, nothing, _NAMES, zeros, zeros[:, 1], {})
     blend = BlendWeights(_TOWERS)
     scores = made.scores(np.ones(3, np.float32), blend)
     assert made.rank(scores, np.ones(3, np.bool_)) == 2
@@ -94,7 +95,7 @@ def test_few_candidates_teach_by_the_whole_softmax(seed: int) -> None:
     cosines = random.uniform(-1, 1, made.known).astype(np.float32)
     servable = random.random(40) < 0.9
     blend, by_hand = learned_blend(), learned_blend()
-    made.teach(blend, cosines, made.scores(cosines, blend), servable, seed=3)
+    made.teach(blend, cosines, made.scores(cosines, blend), servable, _TOWERS)
 
     rows = [
         row
@@ -123,7 +124,7 @@ def test_a_sample_of_many_candidates_stands_for_all() -> None:
     biases = random.random((2, items)).astype(np.float32)
     cosines = random.uniform(-1, 1, items).astype(np.float32)
     weights = BlendWeights(_TOWERS)
-    made = Probe(0, 5, 1.0, nothing, nothing, _NAMES, biases, biases[:, 5], {})
+    made = Probe(0, 5, 1.0, nothing, nothing, nothing, _NAMES, biases, biases[:, 5], {})
     scores = made.scores(cosines, weights)
     signals = np.stack([cosines, *biases]).astype(float)
     start = np.array([5.0, 0.7, -0.2])
@@ -132,7 +133,7 @@ def test_a_sample_of_many_candidates_stands_for_all() -> None:
     gradients = []
     for number in range(300):
         blend = Recorder(_TOWERS)
-        made._replace(number=number).teach(blend, cosines, scores, np.ones(items, np.bool_), 0)
+        made._replace(number=number).teach(blend, cosines, scores, np.ones(items, np.bool_), _TOWERS)
         rows = np.stack([blend.signals[name] for name in (COSINE, *_NAMES)])
         gradients.append(softmax_terms(start, rows, blend.shares, blend.target)[0])
         assert math.exp(np.logaddexp.reduce(blend.shares)) == pytest.approx(items)
