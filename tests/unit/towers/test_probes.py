@@ -133,7 +133,8 @@ def test_a_sample_of_many_candidates_stands_for_all() -> None:
     gradients = []
     for number in range(300):
         blend = Recorder(_TOWERS)
-        made._replace(number=number).teach(blend, cosines, scores, np.ones(items, np.bool_), _TOWERS)
+        probe = made._replace(number=number)
+        probe.teach(blend, cosines, scores, np.ones(items, np.bool_), _TOWERS)
         rows = np.stack([blend.signals[name] for name in (COSINE, *_NAMES)])
         gradients.append(softmax_terms(start, rows, blend.shares, blend.target)[0])
         assert math.exp(np.logaddexp.reduce(blend.shares)) == pytest.approx(items)
