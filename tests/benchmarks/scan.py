@@ -26,7 +26,7 @@ def measure_scan(settings: Settings, items: int, rounds: int) -> list[Row]:
         for number in range(items)
     )
     towers = settings.towers
-    publisher = Publisher(towers.dim, settings.trainer, towers.trend_half_life)
+    publisher = Publisher(settings)
     rows = np.arange(items)
     publisher.mark(rows, learner.current())
     ids, categories = torch.randn(items, towers.dim), torch.randn(_CATEGORIES, towers.dim)
