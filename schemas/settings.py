@@ -204,7 +204,7 @@ class TowerSettings(Section):
     what it shows most."""
     similar_items: int = Field(default=100, ge=0)
     """Items that occur with a user's last ones, in the user's record; 0 counts none."""
-    similar_partners: int = Field(default=64, ge=1)
+    similar_partners: int = Field(default=128, ge=1)
     """Items that an item is remembered to occur with, at 16 bytes each."""
     context_items: int = Field(default=50, ge=0)
     """Items for each feature of a user's context, in the user's record; 0 counts none."""

@@ -8,20 +8,19 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor
 
 from schemas.events import Item
 from schemas.samples import SampleBatch
 from schemas.settings import Settings
 from schemas.vectors import ANYONE, ItemVector, UserRecord, pack_vector
-from towers.arrays import Bags, Doubles, Floats, Ints, State, grown, join_bags
+from towers.arrays import Bags, Floats, Ints, State, grown, join_bags
 from towers.batches import BatchMaker
-from towers.blend import BlendWeights
+from towers.judge import Judge
+from towers.listing import named
 from towers.model import TwoTower, UserInputs
 from towers.observer import Observer
 from towers.publisher import Current
-from towers.recall_meter import RecallMeter
 from towers.trend import TrendCounts
 from towers.users import User
 
@@ -50,8 +49,7 @@ class Learner:
         self._model = TwoTower(settings.towers, settings.features)
         self.world = Observer(settings, self._model)
         self._batches = BatchMaker(settings.towers, settings.trainer.batch)
-        self._meter = RecallMeter()
-        self._blend = BlendWeights(settings.towers)
+        self._judge = Judge(settings.towers)
         self._vectors: Floats = np.zeros((0, settings.towers.dim), np.float32)
         self._changed: npt.NDArray[np.bool_] = np.zeros(0, np.bool_)
         self._loss = math.nan
@@ -93,7 +91,7 @@ class Learner:
         known = [one for one in user_ids if one in self.world.users or one == ANYONE]
         vectors = self._model.encode(self._user_inputs(known)).numpy()  # (users, dim)
         names = self.world.catalogue.ids
-        scale, weights = self._blend.scale, self._blend.weights()
+        scale, weights = self._judge.blend.scale, self._judge.blend.weights()
         related = self.world.related
         records = []
         for user_id, vector in zip(known, vectors, strict=True):
@@ -107,9 +105,9 @@ class Learner:
                 trend_clock=float(self.world.trend.clock),
                 latest=[names[item] for item in reversed(user.latest)],
                 seen=[names[item] for item in reversed(user.seen)],
-                similar=_named(names, *related.similar(user)),
+                similar=named(names, *related.similar(user)),
                 context={
-                    name: _named(names, *found)
+                    name: named(names, *found)
                     for name, found in related.context(user.features).items()
                 },
                 event_ts_ms=user.event_ts_ms,
@@ -152,7 +150,7 @@ class Learner:
         """All items as they should be published."""
         catalogue = self.world.catalogue
         counts = self.world.trend.counts(len(catalogue))
-        weights = self._blend.weights()
+        weights = self._judge.blend.weights()
         return Current(
             self.vectors,
             counts,
@@ -200,7 +198,7 @@ class Learner:
             "overrun": float(self.world.replay.overrun),
             "unusable_features": float(self._model.unusable_features),
             "loss": self._loss,
-            **self._meter.figures(),
+            **self._judge.figures(),
         }
 
     def _user_inputs(self, user_ids: list[str]) -> UserInputs:
@@ -224,20 +222,7 @@ class Learner:
             if probe is not None:
                 probes.append(probe)
                 rows.append(row)
-        if not probes:
-            return np.zeros(0, np.int64)
-        cosines: Floats = (users[rows] @ torch.from_numpy(self.vectors).T).numpy()
-        servable = self.world.catalogue.servable
-        found = np.full(len(probes), len(servable), np.int64)
-        for place, probe in enumerate(probes):
-            if probe.item >= probe.known or not servable[probe.item]:
-                continue  # it could not be recalled
-            near = cosines[place, : probe.known]
-            scores = probe.scores(near, self._blend)
-            found[place] = probe.rank(scores, servable)
-            probe.teach(self._blend, near, scores, servable, self._settings)
-        self._meter.add(found)
-        return found
+        return self._judge.judge(probes, users[rows], self.vectors, self.world.catalogue.servable)
 
     def _refresh(self, rows: Ints) -> None:
         self._vectors = grown(self._vectors, len(self.world.catalogue))
@@ -252,8 +237,7 @@ class Learner:
             "model": self._model.state(),
             "world": self.world.state(),
             "batches": self._batches.state(),
-            "blend": self._blend.state(),
-            "meter": self._meter.state(),
+            "judge": self._judge.state(),
         }
 
     def load(self, state: State) -> None:
@@ -262,12 +246,5 @@ class Learner:
         self._model.load(state["model"])
         self.world.load(state["world"])
         self._batches.load(state["batches"])
-        self._blend.load(state["blend"])
-        self._meter.load(state["meter"])
+        self._judge.load(state["judge"])
         self._refresh(np.arange(len(self.world.catalogue)))
-
-
-def _named(names: list[str], rows: Ints, values: Doubles) -> dict[str, float]:
-    """What items have of a signal, by item id."""
-    listed = zip(rows.tolist(), values.tolist(), strict=True)
-    return {names[row]: value for row, value in listed}

@@ -22,3 +22,8 @@ def above_the_rest(values: Doubles, kept: int) -> tuple[Ints, Doubles]:
     above: Doubles = values[order[:kept]] - floor
     positive = above > 0
     return order[:kept][positive], above[positive]
+
+
+def named(names: list[str], rows: Ints, values: Doubles) -> dict[str, float]:
+    """What some items have, by item id."""
+    return dict(zip([names[row] for row in rows.tolist()], values.tolist(), strict=True))

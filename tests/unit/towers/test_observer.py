@@ -144,3 +144,23 @@ def test_what_is_seen_is_bounded() -> None:
     world = observer(seen_items=2)
     world.observe([batch(*(sample("u", item, item) for item in "abc"))])
     assert list(world.users["u"].seen) == [1, 2]
+
+
+def test_an_item_that_comes_with_its_first_positive_is_no_candidate_for_it() -> None:
+    world = observer()
+    world.observe([batch(sample("u", "a", "1"))])
+    world.item("late", [])  # as a record of the item does
+    world.observe([batch(sample("u", "late", "2")), batch(sample("v", "a", "3"))])
+    late, other = world.probes[1], world.probes[2]
+    assert (late.known, late.item) == (1, 1)
+    assert other.known == 1
+    world.observe([batch(sample("w", "late", "4"))])
+    assert world.probes[3].known == 2
+
+
+def test_a_probe_knows_what_was_passed_over_and_not_taken_since() -> None:
+    world = observer()
+    world.observe([batch(*(sample("u", item, item, "exposure_negative") for item in "abc"))])
+    world.observe([batch(sample("u", "b", "9"), sample("u", "a", "9"))])
+    ids = world.catalogue.ids
+    assert [ids[row] for row in world.probes[1].passed] == ["a", "c"]

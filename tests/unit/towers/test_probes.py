@@ -133,8 +133,9 @@ def test_a_sample_of_many_candidates_stands_for_all() -> None:
     gradients = []
     for number in range(300):
         blend = Recorder(_TOWERS)
-        probe = made._replace(number=number)
-        probe.teach(blend, cosines, scores, np.ones(items, np.bool_), _TOWERS)
+        made._replace(number=number).teach(
+            blend, cosines, scores, np.ones(items, np.bool_), _TOWERS
+        )
         rows = np.stack([blend.signals[name] for name in (COSINE, *_NAMES)])
         gradients.append(softmax_terms(start, rows, blend.shares, blend.target)[0])
         assert math.exp(np.logaddexp.reduce(blend.shares)) == pytest.approx(items)
@@ -153,3 +154,22 @@ class Recorder(BlendWeights):
         importance: float = 1.0,
     ) -> None:
         self.signals, self.shares, self.target = signals, shares, target
+
+
+def test_where_recall_decides_what_is_shown_it_learns_from_what_was_passed_over() -> None:
+    random = np.random.default_rng(4)
+    made = probe(random, 40)
+    cosines = random.uniform(-1, 1, made.known).astype(np.float32)
+    everything = np.ones(40, np.bool_)
+    towers = _TOWERS.model_copy(update={"blend_against": "shown"})
+    blend = Recorder(towers)
+    made.teach(blend, cosines, made.scores(cosines, blend), everything, towers)
+    shown = [row for row in made.passed.tolist() if row != made.item]
+    np.testing.assert_array_equal(blend.signals[COSINE], cosines[[*shown, made.item]])
+    assert (blend.shares == 0).all()
+
+    nothing = BlendWeights(towers)
+    before = nothing.weights()
+    none = made._replace(passed=np.zeros(0, np.int64))
+    none.teach(nothing, cosines, none.scores(cosines, nothing), everything, towers)
+    assert nothing.weights() == before
