@@ -30,7 +30,8 @@ _PLAIN_PERIOD_S = 5.0
 _TOWERS = {
     "positives_weight": 1.0,
     "exposures_weight": -1.0,
-    "blend_against": "shown",
+    # Learned in a loop that is a minute old, the score's weights cost more clicks than they bring.
+    "learn_blend": False,
     "uniform_negatives": 32,
     "exposure_negatives": 10,
     "embedding_lr": 0.05,
@@ -99,6 +100,8 @@ def demo_settings(settings: Settings) -> Settings:
                 update={"checkpoint_dir": (data_dir / "checkpoints").absolute()}
             ),
             "towers": settings.towers.model_copy(update=_TOWERS),
+            # Many trending items are many that nobody was shown yet.
+            "index": settings.index.model_copy(update={"trending_share": 0.25}),
             "labelling": settings.labelling.model_copy(
                 update={"window_ms": 5_000, "lateness_ms": 1_000}
             ),
