@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import struct
+import threading
 from collections.abc import Collection
 from typing import Any
 
@@ -26,6 +27,8 @@ log = logging.getLogger(__name__)
 _SESSION_MS = 6_000  # the least that Kafka's brokers allow by default
 _HEARTBEAT_MS = 1_500
 _CLOSE_MS = 1_000
+_POLL_MS = 500
+_RETRY_S = 0.5
 
 
 class Lead:
@@ -60,29 +63,40 @@ class Lead:
             # Of all topics: asking for one by name may create it, with the broker's own layout.
             missing = topic not in self._consumer.topics()
         except KafkaError as error:
-            self.close()
+            self._consumer.close(autocommit=False)
             raise BrokerUnavailable(str(error)) from error
         if missing:
-            self.close()
+            self._consumer.close(autocommit=False)
             msg = f"topic must exist: {topic}; run `penstock topics create`"
             raise TopicError(msg)
         self._listener = _Listener(self._consumer)
         self._consumer.subscribe([topic], listener=self._listener)
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="lead", daemon=True)
+        self._thread.start()
 
-    def held(self, timeout_ms: int) -> bool:
-        """Whether this trainer leads, as far as Kafka has said within the timeout.
+    @property
+    def held(self) -> bool:
+        """Whether this trainer leads, as far as Kafka has said.
 
         While Kafka does not answer it stays as it was: nobody else can be told that he leads.
         """
-        try:
-            self._consumer.poll(timeout_ms=timeout_ms)
-        except KafkaError as error:
-            log.warning("lead=unsure error=%r action=retrying", str(error))
         return self._listener.leads
 
     def close(self) -> None:
         """Leave the group, so that the next in line leads at once."""
+        self._closing.set()
+        self._thread.join()
         self._consumer.close(autocommit=False, timeout_ms=_CLOSE_MS)
+
+    def _follow(self) -> None:
+        """The thread: takes part in the group, which may take longer than a click may wait."""
+        while not self._closing.is_set():
+            try:
+                self._consumer.poll(timeout_ms=_POLL_MS)
+            except KafkaError as error:
+                log.warning("lead=unsure error=%r action=retrying", str(error))
+                self._closing.wait(_RETRY_S)
 
 
 class LongestFirst(AbstractPartitionAssignor):  # type: ignore[misc]  # kafka-python has no types

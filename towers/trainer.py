@@ -32,8 +32,7 @@ log = logging.getLogger(__name__)
 
 _RETRY_S = 0.5
 _STANDBY = "standby: another trainer of this epoch leads"
-_STANDBY_MS = 200
-_ASK_S = 0.2
+_STANDBY_S = 0.1
 
 T = TypeVar("T")
 _SWITCH_S = 0.0005
@@ -70,11 +69,13 @@ class Trainer:
             return
         try:
             while not self._stopping.is_set():
-                if lead.held(_STANDBY_MS):
+                if lead.held:
                     self._work(lead)
-                elif self._reason != _STANDBY:
+                    continue
+                if self._reason != _STANDBY:
                     self._reason = _STANDBY
                     log.info("trainer=standby epoch=%d", self._settings.towers.epoch)
+                self._stopping.wait(_STANDBY_S)
         finally:
             lead.close()
 
@@ -89,13 +90,9 @@ class Trainer:
         )
         self._session = session
         log.info("trainer=running step=%d", self._core.learner.step)
-        asked_s = time.monotonic()
-        leads = True
-        while leads and not self._stopping.is_set():
+        while lead.held and not self._stopping.is_set():
             session.turn()
-            if time.monotonic() - asked_s > _ASK_S:
-                asked_s = time.monotonic()
-                leads = lead.held(0)
+        leads = lead.held
         if leads:
             session.finish()
             log.info("trainer=stopped step=%d", self._core.learner.step)
