@@ -28,7 +28,8 @@ class BlendWeights:
     """
 
     def __init__(self, settings: TowerSettings) -> None:
-        self._learns = settings.learn_blend
+        self.learns = settings.learn_blend
+        """False where the weights stay as they begin, so that nobody need prepare a lesson."""
         names = [COSINE, SIMILAR, RECENT, TAKEN]
         self._places = {name: place for place, name in enumerate(names)}
         self._weights: Doubles = np.zeros(len(names))
@@ -69,7 +70,7 @@ class BlendWeights:
         signals: (candidates,) by name; one that is missing is 0. shares: (candidates,), log of how
         many items of the catalogue each candidate stands for.
         """
-        if not self._learns:
+        if not self.learns:
             return
         places = self.places(list(signals))
         rows = np.stack(list(signals.values()))  # (signals, candidates)
@@ -91,7 +92,7 @@ class BlendWeights:
 
     def load(self, state: State) -> None:
         """Become what `state` said; weights that are not learned stay as the settings have them."""
-        if not self._learns:
+        if not self.learns:
             return
         names = unpacked(state["names"], list[str])
         self._places = {name: place for place, name in enumerate(names)}

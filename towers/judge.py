@@ -44,7 +44,8 @@ class Judge:
             near = cosines[place, : probe.known]
             scores = probe.scores(near, self.blend)
             found[place] = probe.rank(scores, servable)
-            probe.teach(self.blend, near, scores, servable, self._settings)
+            if self.blend.learns:
+                probe.teach(self.blend, near, scores, servable, self._settings)
         self._meter.add(found)
         return found
 
