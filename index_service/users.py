@@ -83,6 +83,7 @@ class UserReader:
         self._anyone = User(None, UNKNOWN)  # as last read: it serves while Redis is away, too
         self._redis = Redis.from_url(
             settings.redis.url.get_secret_value(),
+            **settings.redis.client_options(),
             socket_timeout=_TIMEOUT_S,
             socket_connect_timeout=_TIMEOUT_S,
             retry=Retry(NoBackoff(), 1),  # one: the connection may be an old one that was closed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -60,22 +60,30 @@ def existing_topics(client: Any) -> dict[str, int]:
     }
 
 
-def wrong_topics(settings: Settings, existing: dict[str, int]) -> list[str]:
-    """One line for each topic of ours that is missing or has another number of partitions."""
+def wrong_topics(
+    settings: Settings, existing: dict[str, int], names: Container[str] | None = None
+) -> list[str]:
+    """One line for each topic of ours that is missing or has another number of partitions.
+
+    With `names` only those topics are looked at.
+    """
     wrong = []
     for spec in topic_specs(settings):
+        if names is not None and spec.name not in names:
+            continue
         found = existing.get(spec.name)
         if found is None:
-            wrong.append(f"{spec.name} is missing")
+            hidden = settings.kafka.username and f", or hidden from {settings.kafka.username}"
+            wrong.append(f"{spec.name} is missing{hidden or ''}")
         elif found != spec.partitions:
             wrong.append(f"{spec.name} has {found} partitions, the settings say {spec.partitions}")
     return wrong
 
 
-def check_topics(settings: Settings) -> None:
-    """Raise TopicError unless every topic is there as the settings say."""
+def check_topics(settings: Settings, names: Container[str]) -> None:
+    """Raise TopicError unless each of these topics is there as the settings say."""
     with admin(settings) as client:
-        wrong = wrong_topics(settings, existing_topics(client))
+        wrong = wrong_topics(settings, existing_topics(client), names)
     if wrong:
         msg = f"topics are laid out as the settings say; {'; '.join(wrong)}; "
         raise TopicError(msg + "run `penstock topics create`, or correct [topics]")

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from ops.commands.acls import acls
 from ops.commands.bench import bench
 from ops.commands.click_item import click_item
 from ops.commands.data import data
@@ -69,7 +70,7 @@ def options(
         os.environ[CONFIG_VARIABLE] = str(config)  # children of this process read the same file
 
 
-for command in (up, demo, replay, data, label, evaluate, run, recall, tail, doctor):
+for command in (up, demo, replay, data, label, evaluate, run, recall, tail, doctor, acls):
     app.command()(command)
 app.command("click")(click_item)
 # All that follows a benchmark's name is the benchmark's, its --help too.

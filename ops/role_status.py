@@ -27,6 +27,7 @@ def connect(settings: RedisSettings) -> redis.Redis:
     """A client with short timeouts; it connects when first used."""
     return redis.Redis.from_url(
         settings.url.get_secret_value(),
+        **settings.client_options(),
         socket_connect_timeout=_TIMEOUT_S,
         socket_timeout=_TIMEOUT_S,
     )

@@ -6,6 +6,7 @@ import logging
 import signal
 import threading
 
+from ops.access import topics_of
 from ops.broker import check_topics
 from ops.role_status import StatusWriter
 from schemas.errors import BrokerUnavailable
@@ -46,7 +47,7 @@ def run_role(settings: Settings, role: Role) -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    if not _wait_for_topics(settings, stopping):
+    if not _wait_for_topics(settings, role, stopping):
         return
     process = build_role(settings, role)
     writer = StatusWriter(settings, role, process)
@@ -59,12 +60,12 @@ def run_role(settings: Settings, role: Role) -> None:
     log.info("role=%s state=stopped", role)
 
 
-def _wait_for_topics(settings: Settings, stopping: threading.Event) -> bool:
+def _wait_for_topics(settings: Settings, role: Role, stopping: threading.Event) -> bool:
     """True once Kafka answers and has the topics; False when stopped before."""
     said = False
     while not stopping.is_set():
         try:
-            check_topics(settings)
+            check_topics(settings, topics_of(settings, role))
         except BrokerUnavailable as error:
             if not said:
                 log.warning("broker=unreachable detail=%r action=retrying", str(error))

@@ -43,6 +43,24 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
+def _trusting(section: str, ca_file: Path | None) -> ssl.SSLContext:
+    """A context that verifies servers against these certificates. Raises SettingsError."""
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:
+        msg = (
+            f"{section}.ca_file must be a PEM file of certificates; got {ca_file} ({error}); "
+            "name one that is, or leave it out to trust the system's"
+        )
+        raise SettingsError(msg) from error
+
+
+def _no_passphrase() -> str:
+    """In place of OpenSSL's question at the terminal, which a service can't answer."""
+    msg = "the key has a passphrase"
+    raise ValueError(msg)
+
+
 class KafkaSettings(Section):
     """Where Kafka is and how to log in."""
 
@@ -58,20 +76,40 @@ class KafkaSettings(Section):
     """SASL password."""
     ca_file: Path | None = None
     """Certificates to trust for TLS; the system's when not given."""
+    cert_file: Path | None = None
+    """This client's own certificate for TLS, in PEM, where the broker asks for one."""
+    key_file: Path | None = None
+    """The key of `cert_file`, in PEM and without a passphrase, unless that file holds it too."""
 
     def client_options(self) -> dict[str, Any]:
-        """Keyword arguments that kafka-python and aiokafka both take."""
+        """Keyword arguments that kafka-python and aiokafka both take.
+
+        Raises SettingsError when a file of certificates can't be used.
+        """
         options: dict[str, Any] = {
             "bootstrap_servers": self.bootstrap_servers.split(","),
             "security_protocol": self.security_protocol,
         }
         if self.security_protocol.endswith("SSL"):
-            options["ssl_context"] = ssl.create_default_context(cafile=self.ca_file)
+            options["ssl_context"] = self._tls()
         if self.security_protocol.startswith("SASL"):
             options["sasl_mechanism"] = self.sasl_mechanism
             options["sasl_plain_username"] = self.username
             options["sasl_plain_password"] = self.password and self.password.get_secret_value()
         return options
+
+    def _tls(self) -> ssl.SSLContext:
+        context = _trusting("kafka", self.ca_file)
+        if self.cert_file is not None:
+            try:
+                context.load_cert_chain(self.cert_file, self.key_file, _no_passphrase)
+            except (OSError, ValueError) as error:
+                msg = (
+                    "kafka.cert_file and kafka.key_file must be PEM files of a certificate and its "
+                    f"key; got {self.cert_file} and {self.key_file} ({error}); name files that are"
+                )
+                raise SettingsError(msg) from error
+        return context
 
 
 class RedisSettings(Section):
@@ -79,8 +117,17 @@ class RedisSettings(Section):
 
     url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
     """redis://, or rediss:// for TLS, with user and password where there are any."""
+    ca_file: Path | None = None
+    """Certificates to trust for TLS; the system's when not given."""
     user_ttl_s: int = Field(default=30 * 86_400, ge=1)
     """A user's record is forgotten this long after its last refresh."""
+
+    def client_options(self) -> dict[str, Any]:
+        """Keyword arguments beside the URL. Raises SettingsError when `ca_file` can't be used."""
+        if self.ca_file is None or not self.url.get_secret_value().startswith("rediss://"):
+            return {}
+        _trusting("redis", self.ca_file)
+        return {"ssl_ca_certs": str(self.ca_file)}
 
 
 class TopicSettings(Section):

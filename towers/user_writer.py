@@ -27,6 +27,7 @@ def connect_redis(settings: RedisSettings) -> redis.Redis:
     """A client that connects when it is used, and gives up soon: the writer tries again."""
     return redis.Redis.from_url(
         settings.url.get_secret_value(),
+        **settings.client_options(),
         socket_timeout=_TIMEOUT_S,
         socket_connect_timeout=_TIMEOUT_S,
         retry=Retry(NoBackoff(), 0),

@@ -56,9 +56,9 @@ def tail(
 def _records(
     settings: Settings, topic: str, from_beginning: bool, follow: bool
 ) -> Iterator[dict[str, object]]:
-    check_topics(settings)
-    decoder = Decoder[object](CHANNELS[topic].wire_type)
     name = topic_name(settings.namespace, topic)
+    check_topics(settings, {name})
+    decoder = Decoder[object](CHANNELS[topic].wire_type)
     with contextlib.closing(
         KafkaConsumer(**settings.kafka.client_options(), enable_auto_commit=False)
     ) as consumer:

@@ -7,7 +7,7 @@ import shutil
 import socket
 import subprocess
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,42 +29,28 @@ def listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-class KafkaServer:
-    """One node in KRaft mode, whose data outlives a kill."""
+class KafkaNode:
+    """One node in KRaft mode with these properties, whose data outlives a kill."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        port: int,
+        properties: Sequence[str],
+        format_options: Sequence[str] = (),
+    ) -> None:
+        """`port` is that of clients."""
         assert KAFKA_HOME is not None
-        self._bin = Path(KAFKA_HOME).resolve() / "bin"
+        self.bin = Path(KAFKA_HOME).resolve() / "bin"
+        self.port = port
         self._folder = folder
         self._config = folder / "server.properties"
-        self.port = free_port()
-        self._controller_port = free_port()
         self._child: Child | None = None
         folder.mkdir(parents=True, exist_ok=True)
-        self._config.write_text(
-            "\n".join(
-                [
-                    "process.roles=broker,controller",
-                    "node.id=1",
-                    f"controller.quorum.voters=1@127.0.0.1:{self._controller_port}",
-                    f"listeners=PLAINTEXT://127.0.0.1:{self.port},"
-                    f"CONTROLLER://127.0.0.1:{self._controller_port}",
-                    f"advertised.listeners=PLAINTEXT://127.0.0.1:{self.port}",
-                    "controller.listener.names=CONTROLLER",
-                    "listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
-                    f"log.dirs={folder / 'data'}",
-                    "offsets.topic.replication.factor=1",
-                    "transaction.state.log.replication.factor=1",
-                    "transaction.state.log.min.isr=1",
-                    "group.initial.rebalance.delay.ms=0",
-                    "auto.create.topics.enable=false",
-                    "",
-                ]
-            )
-        )
-        command = [self._bin / "kafka-storage.sh", "format", "-c", self._config]
+        self._config.write_text("\n".join([*properties, ""]))
+        command = [self.bin / "kafka-storage.sh", "format", "-c", self._config]
         subprocess.run(
-            [*map(str, command), "-t", str(uuid.uuid4())],
+            [*map(str, command), "-t", str(uuid.uuid4()), *format_options],
             check=True,
             stdout=subprocess.DEVNULL,
             env=self._env(),
@@ -75,7 +61,7 @@ class KafkaServer:
         return f"127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        command = [str(self._bin / "kafka-server-start.sh"), str(self._config)]
+        command = [str(self.bin / "kafka-server-start.sh"), str(self._config)]
         self._child = Child("kafka", command, self._folder / "server.log", self._env())
 
         def running() -> bool:
@@ -101,6 +87,41 @@ class KafkaServer:
             "KAFKA_HEAP_OPTS": "-Xmx512m -Xms256m",
             "LOG_DIR": str(self._folder / "logs"),
         }
+
+
+class KafkaServer(KafkaNode):
+    """A node as tests want one: on free ports, and quick."""
+
+    protocol = "PLAINTEXT"
+    """How clients connect."""
+
+    def __init__(
+        self, folder: Path, properties: Sequence[str] = (), format_options: Sequence[str] = ()
+    ) -> None:
+        protocol, port, controller_port = self.protocol, free_port(), free_port()
+        listeners = f"{protocol}://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}"
+        super().__init__(
+            folder,
+            port,
+            [
+                "process.roles=broker,controller",
+                "node.id=1",
+                f"controller.quorum.voters=1@127.0.0.1:{controller_port}",
+                f"listeners={listeners}",
+                f"advertised.listeners={protocol}://127.0.0.1:{port}",
+                "controller.listener.names=CONTROLLER",
+                f"listener.security.protocol.map=CONTROLLER:PLAINTEXT,{protocol}:{protocol}",
+                f"inter.broker.listener.name={protocol}",
+                f"log.dirs={folder / 'data'}",
+                "offsets.topic.replication.factor=1",
+                "transaction.state.log.replication.factor=1",
+                "transaction.state.log.min.isr=1",
+                "group.initial.rebalance.delay.ms=0",
+                "auto.create.topics.enable=false",
+                *properties,
+            ],
+            format_options,
+        )
 
 
 @contextmanager
