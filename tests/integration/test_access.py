@@ -14,19 +14,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from kafka import KafkaConsumer, TopicPartition
-from kafka.admin import (
-    ACL,
-    ACLFilter,
-    ACLOperation,
-    ACLPermissionType,
-    ACLResourcePatternType,
-    ResourcePattern,
-    ResourceType,
-)
 
 from index_service import RecallClient
 from ops.access import Party, Right, kafka_rights
@@ -43,7 +33,7 @@ from schemas.topics import DEAD_LETTERS, NEGATIVES, topic_name
 from streams import EventProducer
 from tests.support.live import fast_settings, now_ms
 from tests.support.polling import eventually
-from tests.support.secured import PASSWORDS, Secured, missing_parts, secured
+from tests.support.secured import PASSWORDS, Secured, missing_parts, rule_of, secured
 
 if reason := missing_parts():
     pytest.skip(reason, allow_module_level=True)
@@ -254,21 +244,13 @@ def _happens(done: Callable[[], bool], within_s: float) -> bool:
 @contextmanager
 def _without(world: World, party: Party, right: Right) -> Iterator[None]:
     """The party lacks the right for the time of the block."""
-    resource = ResourcePattern(
-        ResourceType[right.resource.upper()], right.name, ACLResourcePatternType.LITERAL
-    )
-    rule: dict[str, Any] = {
-        "principal": f"User:penstock-{party}",
-        "host": "*",
-        "operation": ACLOperation[right.operation.upper()],
-        "permission_type": ACLPermissionType.ALLOW,
-    }
+    rule = rule_of(party, right)
     with admin(world.parts.settings()) as client:
-        client.delete_acls([ACLFilter(resource_pattern=resource, **rule)])
+        client.delete_acls([rule])
         try:
             yield
         finally:
-            client.create_acls([ACL(resource_pattern=resource, **rule)])
+            client.create_acls([rule])
 
 
 def test_a_wrong_password_is_a_clear_error(world: World) -> None:

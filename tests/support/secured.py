@@ -17,9 +17,18 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
+from kafka.admin import (
+    ACL,
+    ACLOperation,
+    ACLPermissionType,
+    ACLResourcePatternType,
+    ResourcePattern,
+    ResourceType,
+)
 from pydantic import SecretStr
 
-from ops.access import PARTIES, Party, kafka_commands, redis_command
+from ops.access import PARTIES, Party, Right, kafka_commands, kafka_rights, redis_command
+from ops.broker import admin
 from ops.children import Child, stop_children
 from schemas.settings import Settings
 from tests.support.polling import eventually
@@ -191,14 +200,31 @@ class Secured:
         return self._settings.model_copy(update={"kafka": kafka, "redis": redis})
 
     def grant_all(self) -> None:
-        """What `penstock acls` prints."""
-        self.kafka.run_tools(
-            [
-                command
-                for party in PARTIES
-                for command in kafka_commands(self.settings(), party, user_of(party))
-            ]
-        )
+        """What `penstock acls` prints: one party's commands by Kafka's own tool, which takes
+        seconds for each, and what the others' commands say by a client.
+        """
+        by_tool: Party = "trainer"
+        self.kafka.run_tools(list(kafka_commands(self.settings(), by_tool, user_of(by_tool))))
+        rules = [
+            rule_of(party, right)
+            for party in PARTIES
+            if party != by_tool
+            for right in kafka_rights(self.settings(), party)
+        ]
+        with admin(self.settings()) as client:
+            client.create_acls(rules)
+
+
+def rule_of(party: Party, right: Right) -> ACL:
+    """The right as kafka-python's client has it."""
+    pattern = ACLResourcePatternType.PREFIXED if right.prefixed else ACLResourcePatternType.LITERAL
+    return ACL(
+        principal=f"User:{user_of(party)}",
+        host="*",
+        operation=ACLOperation[right.operation.upper()],
+        permission_type=ACLPermissionType.ALLOW,
+        resource_pattern=ResourcePattern(ResourceType[right.resource.upper()], right.name, pattern),
+    )
 
 
 @contextmanager
