@@ -41,6 +41,10 @@ class NodeIndex:
         """Of the worst shard."""
         return max((shard.dead_share for shard in self._shards.values()), default=0.0)
 
+    def by_shard(self) -> dict[int, tuple[int, float]]:
+        """Items and dead share of each shard."""
+        return {number: (len(shard), shard.dead_share) for number, shard in self._shards.items()}
+
     @property
     def fields(self) -> list[str]:
         """Attributes that some item has, sorted."""

@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError
 from index_service.calls import Call, read_call
 from index_service.connecting import connected
 from index_service.figures import NodeFigures
-from index_service.polling import Record, poll
+from index_service.polling import Offsets, Record, next_offsets, poll
 from index_service.recall_core import RecallCore, refusal
 from index_service.reply_sender import ReplySender
 from index_service.users import User, UserReader
@@ -50,6 +50,8 @@ class RequestServer:
         self._replies = replies
         self._figures = figures
         self._now_ms = now_ms
+        self.next_offsets: Offsets = {}
+        """By topic and partition, the request to be read next."""
         self.serving = False
         """In the group, and placed at the end of every partition that it got."""
 
@@ -58,11 +60,11 @@ class RequestServer:
         while True:
             async with connected(self._consumer, "requests") as consumer:
                 try:
-                    for partition in consumer.assignment():
-                        await consumer.position(partition)  # "latest" means from here on
+                    self.next_offsets = await next_offsets(consumer)  # "latest": from here on
                     self.serving = True
                     while True:
                         await self._answer_some(consumer)
+                        self.next_offsets = await next_offsets(consumer)
                 except KafkaError as error:
                     _log.warning("event=requests_unreadable error=%r", str(error))
             await asyncio.sleep(0.5)
@@ -90,8 +92,10 @@ class RequestServer:
         started_s = time.perf_counter()
         users = await self._users.read(call.user_id for call in calls if call.user_id is not None)
         user_ms = 1e3 * (time.perf_counter() - started_s)
+        self._figures.in_flight = len(calls)
         for call in calls:
             self._answer(call, users, user_ms)
+            self._figures.in_flight -= 1
             await asyncio.sleep(0)  # the reply goes out, and item vectors get their turn
 
     def _read(self, record: Record) -> Call | None:
@@ -104,6 +108,9 @@ class RequestServer:
         )
         if isinstance(call, Call):
             return call
+        place = (record.topic, record.partition, record.offset)
+        text = "event=request_skipped reason=%s topic=%s partition=%d offset=%d"
+        _log.warning(text, call, *place)
         self._figures.skip(call)
         return None
 
@@ -120,7 +127,7 @@ class RequestServer:
         }
         reply = msgspec.structs.replace(reply, stages_ms=stages_ms)
         self._replies.send(call.address, encode(reply, call.form), call.form)
-        self._count(reply)
+        self._figures.recalled(reply.status, sum(stages_ms.values()))
 
     def _reply(self, call: Call, users: Mapping[str, User]) -> RecallReply:
         if isinstance(call.request, ErrorDetail):
@@ -133,9 +140,3 @@ class RequestServer:
             _log.exception("event=recall_failed")
             detail = ErrorDetail("the node must not fail", repr(error), "see the index node's log")
             return refusal(detail)
-
-    def _count(self, reply: RecallReply) -> None:
-        self._figures.counts["recalls"] += 1
-        if reply.status != "ok":
-            self._figures.counts["errors" if reply.status == "error" else reply.status] += 1
-        self._figures.recall_ms.add(sum(reply.stages_ms.values()))
