@@ -74,8 +74,8 @@ class RecallClient:
                 self._consumer.close(timeout_ms=1_000)
                 raise
         except KafkaError as error:
-            servers = settings.kafka.bootstrap_servers
-            msg = f"Kafka must answer at kafka.bootstrap_servers; {servers}; {error}; is it up?"
+            servers, advice = settings.kafka.bootstrap_servers, settings.kafka.advice
+            msg = f"Kafka must answer at kafka.bootstrap_servers; {servers}; {error}; {advice}"
             raise BrokerUnavailable(msg) from error
         self._listener = threading.Thread(target=self._listen, name="recall-replies", daemon=True)
         self._listener.start()

@@ -46,7 +46,8 @@ def admin(settings: Settings) -> Iterator[Any]:
         )
     except (KafkaError, OSError) as error:
         servers = settings.kafka.bootstrap_servers
-        msg = f"Kafka answers at {servers}; something listens there, but: {error!r}"
+        advice = settings.kafka.advice
+        msg = f"Kafka answers at {servers}; something listens there, but: {error!r}; {advice}"
         raise BrokerUnavailable(msg) from error
     with closing(client):
         yield client

@@ -43,6 +43,15 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
+class _Hidden(str):
+    """A secret for a client that writes its options into its log."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'**********'"
+
+
 def _trusting(section: str, ca_file: Path | None) -> ssl.SSLContext:
     """A context that verifies servers against these certificates. Raises SettingsError."""
     try:
@@ -95,8 +104,16 @@ class KafkaSettings(Section):
         if self.security_protocol.startswith("SASL"):
             options["sasl_mechanism"] = self.sasl_mechanism
             options["sasl_plain_username"] = self.username
-            options["sasl_plain_password"] = self.password and self.password.get_secret_value()
+            secret = self.password and self.password.get_secret_value()
+            options["sasl_plain_password"] = secret and _Hidden(secret)
         return options
+
+    @property
+    def advice(self) -> str:
+        """What to look at when Kafka does not answer: a refused login looks the same to clients."""
+        if not self.security_protocol.startswith("SASL"):
+            return "is it up?"
+        return f"is it up, does it know {self.username} by this password, and is TLS as it asks?"
 
     def _tls(self) -> ssl.SSLContext:
         context = _trusting("kafka", self.ca_file)

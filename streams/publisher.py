@@ -34,7 +34,8 @@ class Publisher:
                 max_request_size=settings.labelling.max_record_bytes + 1_000_000,
             )
         except (KafkaError, OSError) as error:
-            msg = f"Kafka answers at its address; none at {servers} ({error}); is it running there?"
+            advice = settings.kafka.advice
+            msg = f"Kafka answers at its address; none at {servers} ({error}); {advice}"
             raise BrokerUnavailable(msg) from error
         self._room = Room(_ROOM_BYTES)
         self._failure: BaseException | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import deque
 from typing import Any
 
@@ -17,6 +18,7 @@ from towers.inbox import BOOTSTRAP_MS, RECONNECT_MS
 log = logging.getLogger(__name__)
 
 _BLOCK_MS = 500
+_PAUSE_S = 0.5  # between two producers, where the broker refuses what the first one sends
 
 
 class VectorWriter:
@@ -33,11 +35,19 @@ class VectorWriter:
         self._ends: dict[int, int] = {}
         self.lost = False
         """The broker gave an offset again: it lost vectors that it had acknowledged."""
+        self._refused = False  # by the broker, after which an idempotent producer sends no more
+        self._not_before_s = 0.0
         self._producer: Any = self._connect()
 
     def send(self, item_id: str, value: bytes | None) -> bool:
         """Send in the background; None deletes. False when there is no room or no broker now."""
         key = item_id.encode()
+        if self._refused:
+            self._refused = False
+            self._not_before_s = time.monotonic() + _PAUSE_S
+            self._drop()
+        if time.monotonic() < self._not_before_s:
+            return False
         try:
             if self._producer is None:
                 self._producer = self._connect()
@@ -113,6 +123,7 @@ class VectorWriter:
 
     def _failed(self, item_id: str, error: Exception) -> None:
         self._undelivered.append(item_id)
+        self._refused |= not getattr(error, "retriable", False)
         log.warning(
             "item_vector=undelivered item=%s error=%r action=send_again", item_id, str(error)
         )

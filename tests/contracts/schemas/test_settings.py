@@ -135,6 +135,7 @@ def test_a_password_reaches_the_clients() -> None:
     )
     assert kafka.client_options()["sasl_plain_password"] == "hunter2"
     assert "hunter2" not in repr(kafka)
+    assert "hunter2" not in f"{kafka.client_options()}"  # clients log what they are given
     assert RedisSettings().url.get_secret_value() == "redis://127.0.0.1:6379/0"
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from schemas.channels import CHANNELS
 from schemas.codec import JSON, MSGPACK, Decoder, encode
-from schemas.samples import SampleBatch, sample_id
 from schemas.dead_letters import REASONS
+from schemas.samples import SampleBatch, sample_id
 
 PAGE = (Path(__file__).parents[3] / "docs" / "wire.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^```json (\S+)\n(.*?)\n```$", PAGE, re.MULTILINE | re.DOTALL)
