@@ -168,7 +168,11 @@ class RoleLag:
             consumer.seek(part, offset)
         deadline_s = time.monotonic() + _READ_S
         while len(found) < len(nexts) and time.monotonic() < deadline_s:
-            for part, records in consumer.poll(timeout_ms=100).items():
+            try:
+                polled = consumer.poll(timeout_ms=100)
+            except UnicodeDecodeError:  # a header's name, in a record that kafka-python can't read
+                break
+            for part, records in polled.items():
                 record = records[0]
                 topic = part.topic.removeprefix(f"{self._settings.namespace}.")
                 found.setdefault(

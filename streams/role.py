@@ -12,7 +12,7 @@ from typing import Literal
 from mode.utils.locks import Event
 from prometheus_client import Metric
 
-from schemas.metrics import families
+from schemas.metrics import FromFigures, families
 from schemas.settings import Settings
 from schemas.status import Reading, RoleReport
 from schemas.topics import EVENTS, topic_name
@@ -49,7 +49,7 @@ class LabelRole:
             # A click waits for nothing; an exposure's label is in no hurry, and lingering halves
             # its cost.
             self._linger_s = 0.0
-            self._metrics = POSITIVES_METRICS
+            self._metrics: tuple[FromFigures, ...] = POSITIVES_METRICS
         else:
             self._labeller = NegativesLabeller(settings, role, _wall_clock_ms, self._outbox)
             self._linger_s = 0.1
