@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable
 from typing import Literal
 
+import faust
 from mode.utils.locks import Event
 from prometheus_client import Metric
 
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 
 _RESTART_S = 1.0
 _DRAIN_S = 3.0
+_STOP_S = 5.0
 _BEAT_S = 0.5
 
 
@@ -134,4 +136,11 @@ class LabelRole:
         except TimeoutError:
             log.warning("stop=undelivered records=%d", len(self._outbox))
         finally:
-            await app.stop()
+            await self._stop_app(app)
+
+    async def _stop_app(self, app: faust.App) -> None:
+        """Commit and leave the group; without a broker, not: Faust would wait for it for ever."""
+        try:
+            await asyncio.wait_for(app.stop(), _STOP_S)
+        except TimeoutError:
+            log.warning("stop=without_goodbye after_s=%s", _STOP_S)
