@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ops.role_lag import PartitionLag, RoleLag
@@ -16,19 +16,27 @@ NOW_MS = 2_000_000_000_000
 
 
 @contextmanager
-def looking(live: Live, reading: Callable[[], Reading]) -> Iterator[RoleLag]:
-    lag = RoleLag(live.settings, "label-positives", reading, lambda: NOW_MS)
+def looking(live: Live, reading: Reading) -> Iterator[RoleLag]:
+    lag = RoleLag(live.settings, "label-positives", lambda: reading, lambda: NOW_MS)
     try:
         yield lag
     finally:
         lag.close()
 
 
-def numbers(lag: RoleLag) -> dict[str, dict[tuple[str, ...], float]]:
+Numbers = dict[str, dict[tuple[str, ...], float]]
+
+
+def numbers(lag: RoleLag) -> Numbers:
     return {
         metric.name: {tuple(sample.labels.values()): sample.value for sample in metric.samples}
         for metric in lag.collect()
     }
+
+
+def first_look(live: Live, reading: Reading) -> tuple[list[PartitionLag], Numbers]:
+    with looking(live, reading) as lag:
+        return eventually(lambda: lag.lags, bool, "a first look"), numbers(lag)
 
 
 def test_records_and_the_event_time_of_the_next_one(live: Live) -> None:
@@ -41,14 +49,10 @@ def test_records_and_the_event_time_of_the_next_one(live: Live) -> None:
         live.producer.flush()
     assert sum(1 for _ in live.read_all(EVENTS)) == before + 3
     # The end, as a reader that has caught up would say it.
-    with looking(live, lambda: Reading(None, {(topic, partition): 0})) as lag:
-        (at,) = eventually(lambda: lag.lags, bool, "a first look")
+    (at,), _ = first_look(live, Reading(None, {(topic, partition): 0}))
     end = at.records
     for behind in (3, 1, 0):
-        place = {(topic, partition): end - behind}
-        with looking(live, lambda place=place: Reading(None, place)) as lag:
-            seen = eventually(lambda lag=lag: lag.lags, bool, "a first look")
-            found = numbers(lag)
+        seen, found = first_look(live, Reading(None, {(topic, partition): end - behind}))
         next_ms = times[-behind] if behind else None
         assert seen == [PartitionLag(EVENTS, partition, behind, next_ms)]
         labels = ("label-positives", EVENTS, str(partition))
@@ -62,10 +66,9 @@ def test_a_reader_that_has_read_nothing_stands_where_its_group_is(live: Live) ->
     places = dict.fromkeys((topic, n) for n in range(live.settings.topics.partitions))
     group = topic_name(live.settings.namespace, "label-positives")
     records = len(live.read_all(EVENTS))
-    with looking(live, lambda: Reading("of-nobody", places)) as lag:
-        all_of_it = eventually(lambda: lag.lags, bool, "a first look")
+    all_of_it, _ = first_look(live, Reading("of-nobody", places))
     assert sum(one.records for one in all_of_it) == records
-    with looking(live, lambda: Reading(group, places)) as lag:
+    with looking(live, Reading(group, places)) as lag:
         eventually(
             lambda: sum(one.records for one in lag.lags) if lag.lags else None,
             lambda seen: seen == 0,
@@ -74,7 +77,7 @@ def test_a_reader_that_has_read_nothing_stands_where_its_group_is(live: Live) ->
 
 
 def test_a_reader_of_nothing_has_no_lag(live: Live) -> None:
-    with looking(live, lambda: Reading(None, {})) as lag:
+    with looking(live, Reading(None, {})) as lag:
         eventually(
             lambda: numbers(lag).get("penstock_consumer_lag_age_seconds"), bool, "a first look"
         )
