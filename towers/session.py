@@ -16,12 +16,13 @@ from towers.inbox import Inbox, Positions
 from towers.intake import Intake
 from towers.latency import LatencyWindow
 from towers.learner import Learner
-from towers.negatives import Negatives, share
+from towers.negatives import Negatives
 from towers.polls import Polls
 from towers.published_log import ReadBack, read_back
 from towers.publisher import Publisher
 from towers.publishing import Publishing
 from towers.saver import CheckpointSaver
+from towers.shedding import negatives_share, replay_share
 from towers.user_writer import UserWriter
 from towers.vector_writer import VectorWriter
 
@@ -110,8 +111,7 @@ class Session:
         while self._negatives:  # a checkpoint says of whole records that they were taken
             self._take_negatives()
         self._core.users.hurry()
-        while self._core.users.ready:
-            self._refresh_users()
+        self._refresh_users()
         self._saver.settle(wait=True)
         self._start_saving()
         self._saver.close()
@@ -152,47 +152,52 @@ class Session:
     def _idle_ms(self) -> int:
         """How long a turn waits for a positive, when there is none."""
         learner, _, users = self._core
-        if users.ready or self._publishing.waiting or self._negatives:
+        if users.ready or self._publishing.waiting or self._negatives or self._behind >= 1:
             return 0
-        if not learner.pending:
-            return _IDLE_MS
-        left_ms = 0 if self._fills_batch else 1e3 * (self._next_step_s - time.monotonic())
-        return min(_IDLE_MS, max(0, round(left_ms)))
+        left_ms = 1e3 * (self._next_step_s - time.monotonic())
+        return min(_IDLE_MS, max(0, round(left_ms))) if learner.pending else _IDLE_MS
 
     @property
-    def _fills_batch(self) -> bool:
-        return self._core.learner.pending >= self._settings.trainer.batch
+    def _behind(self) -> float:
+        """Batches of positives that wait; at least one, if some were not even polled."""
+        pending = self._core.learner.pending / self._settings.trainer.batch
+        return max(pending, float(self._links.first.waiting(self._positives) > 0))
 
     def _learn_when_due(self) -> bool:
         """A step, when it fills a batch or the one before is long enough ago; whether it was."""
-        now_s = time.monotonic()
-        if now_s < self._next_step_s and not self._fills_batch:
+        trainer, learner, now_s = self._settings.trainer, self._core.learner, time.monotonic()
+        if now_s < self._next_step_s and learner.pending < trainer.batch:
             return False
-        if self._core.learner.learn() is None:
+        if learner.learn_many(trainer.batch, replay_share(self._behind)) is None:
             return False
-        self._next_step_s = now_s + self._settings.trainer.learn_every_ms / 1e3
+        self._next_step_s = now_s + trainer.learn_every_ms / 1e3
         return True
 
     def _take_negatives(self) -> None:
-        """A part of a record, which may hold thousands, when no positive waits."""
-        waiting = self._fills_batch or self._links.first.waiting(self._positives)
-        if not self._finishing and (waiting or self._core.users.crowded):
+        """A part of a record, unless positives wait."""
+        users, waiting = self._core.users, self._links.later.waiting()
+        share = negatives_share(0.0 if self._finishing else self._behind, waiting)
+        if not share or (users.crowded and not self._finishing):
             return
         if not self._negatives and time.monotonic() >= self._next_later_s:
-            waiting = self._links.later.waiting()
             found = self._polls.poll(self._links.later, 0, records=1)
-            self._negatives.add(self._intake.batches(found), share(waiting))
+            self._negatives.add(self._intake.batches(found), share)
             if not found:
                 self._next_later_s = time.monotonic() + _LATER_PAUSE_S
-        self._core.users.owe_later(self._core.learner.observe(self._negatives.next()))
+        users.owe_later(self._core.learner.observe(self._negatives.next()))
 
     def _refresh_users(self) -> None:
-        written = self._core.users.write(self._core.learner.user_records)
-        at = self._now_ms()
-        for user_id, record in written:
-            if user_id in self._acted:
-                self._acted.discard(user_id)
-                self._latency.add(at - record.event_ts_ms)
+        """Of all who acted; of others, some."""
+        users = self._core.users
+        while users.ready:
+            written = users.write(self._core.learner.user_records)
+            at = self._now_ms()
+            for user_id, record in written:
+                if user_id in self._acted:
+                    self._acted.discard(user_id)
+                    self._latency.add(at - record.event_ts_ms)
+            if not users.urgent:
+                return
 
     def _note_progress(self) -> None:
         if not self.caught_up and not self._links.first.missing_at_start():

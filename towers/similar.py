@@ -17,6 +17,7 @@ _BACK = 0.3
 _RENORMALISE = 64.0  # half-lives after which the landmark moves up
 _HALF_LIFE = 50_000.0
 _SCALE = 5.0  # brings the signal near 1
+_AT_ONCE = 32
 _NONE = -1
 
 
@@ -27,12 +28,14 @@ class CoOccurrence:
     of it for the pair turned round. A partner that finds no place takes that of the weakest with
     the probability weight / (weight + weakest), and their sum (randomised admission: Ben Basat et
     al., INFOCOM 2017): so what is counted can't be ousted by what comes once. Chance is a hash of
-    the pair and the clock. Memory: 16 bytes a partner and 24 an item, of all items known.
+    the pair and the clock. Of more than `_AT_ONCE` at once, so many are drawn and stand for all:
+    where items come that fast, a sample tells as much. Memory: 12 bytes a partner and 24 an item,
+    of all items known.
     """
 
     def __init__(self, partners: int, half_life: float = _HALF_LIFE) -> None:
         self._half_life = half_life
-        self._partners: Ints = np.full((0, partners), _NONE, np.int64)  # (items, partners)
+        self._partners = np.full((0, partners), _NONE, np.int32)  # (items, partners)
         self._counts: Doubles = np.zeros((0, partners))
         self._totals: Doubles = np.zeros(0)
         self._sums: Doubles = np.zeros(0)  # of `beside`
@@ -53,6 +56,10 @@ class CoOccurrence:
         self._go_to(clock)
         self._reserve(items)
         grown_one = self._growth()
+        if len(pending) > _AT_ONCE:
+            drawn = np.random.default_rng(int(clock)).choice(len(pending), _AT_ONCE, replace=False)
+            grown_one *= len(pending) / _AT_ONCE
+            pending = [pending[place] for place in np.sort(drawn).tolist()]
         named = ints(item for _, item in pending)
         np.add.at(self._totals, named, grown_one)
         lengths = ints(len(trail) for trail, _ in pending)
@@ -82,7 +89,7 @@ class CoOccurrence:
         shares = RECENT_DECAY**ages / np.sqrt(1 + self._totals[rows] / growth)  # (trail,)
         values = (self._counts[rows] / growth) * shares[:, None]  # (trail, partners)
         there = partners != _NONE
-        items = partners[there]
+        items = partners[there].astype(np.int64)
         # Sums by item in buffers of all items, of which only these few places are touched: to sort
         # them would take several times as long.
         self._sums[items] = 0.0
@@ -98,9 +105,10 @@ class CoOccurrence:
         pairs, places = np.unique(rows * width + partners, return_inverse=True)
         weights = np.asarray(np.bincount(places, weights, len(pairs)), np.float64)
         rows, partners = pairs // width, pairs % width
-        found = self._partners[rows] == partners[:, None]  # (pairs, partners)
-        known = found.any(axis=1)
-        self._counts[rows[known], found[known].argmax(axis=1)] += weights[known]
+        found = self._partners[rows] == partners[:, None].astype(np.int32)  # (pairs, partners)
+        columns = found.argmax(axis=1)
+        known = found[np.arange(len(rows)), columns]
+        self._counts[rows[known], columns[known]] += weights[known]
         self._admit(rows[~known], partners[~known], weights[~known])
 
     def _admit(self, rows: Ints, partners: Ints, weights: Doubles) -> None:
@@ -157,7 +165,8 @@ class CoOccurrence:
 
     def load(self, state: State) -> None:
         """Become what `state` said."""
-        self._partners, self._counts = array_of(state["partners"]), array_of(state["counts"])
+        self._partners = array_of(state["partners"]).astype(np.int32)
+        self._counts = array_of(state["counts"])
         self._totals = array_of(state["totals"])
         self._sums, self._last = np.zeros(len(self._totals)), np.zeros(len(self._totals), int)
         self._landmark, self._clock = state["landmark"], state["clock"]
