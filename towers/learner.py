@@ -140,10 +140,8 @@ class Learner:
             trend_clock=float(self.world.trend.clock),
             refreshed_ms=now_ms,
         )
-        return [
-            (user_id, made(**told_of(self._user(user_id), vector, related, names)))
-            for user_id, vector in zip(known, self.embed_users(known), strict=True)
-        ]
+        told = told_of([self._user(one) for one in known], self.embed_users(known), related, names)
+        return [(user_id, made(**own)) for user_id, own in zip(known, told, strict=True)]
 
     def learn_many(self, batch: int, replay: float = 1.0) -> StepReport | None:
         """One step on the oldest pending positives, at most `batch`; None if none is pending.

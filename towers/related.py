@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -11,15 +11,15 @@ import numpy as np
 from schemas.events import FeatureValue
 from schemas.score import CONTEXT, SIMILAR, session_marks
 from schemas.settings import Settings
-from towers.arrays import Doubles, Ints, State, ints
+from towers.arrays import Ints, State, ints
 from towers.context_trend import ContextTrend
 from towers.listing import above_the_rest
-from towers.similar import TRAIL, CoOccurrence
+from towers.similar import TRAIL, CoOccurrence, Listed
 from towers.users import User
 
 _MOST_CREDIT = 256
 
-RowMarks = dict[str, tuple[Ints, Doubles]]
+RowMarks = dict[str, Listed]
 """By signal: the rows of the few items that have any of it, distinct, and what they have."""
 
 
@@ -79,25 +79,23 @@ class Related:
             self._context.add(features, item, weight)
         self._similar.flush(clock, items)
 
-    def similar(self, view: View) -> tuple[Ints, Doubles]:
-        """Unseen items that occur with the user's last ones: at most `similar_items`."""
-        rows, values = self._similar.beside(view.trail)
-        if not len(rows):
-            return rows, values
-        seen = np.zeros(1 + int(rows.max()), np.bool_)
-        seen[view.seen[view.seen < len(seen)]] = True
-        unseen = ~seen[rows]
-        rows, values = rows[unseen], values[unseen]
-        places, above = above_the_rest(values, self._listed)
-        return rows[places], above
+    def similar(self, views: Sequence[View]) -> list[Listed]:
+        """Of each, unseen items that occur with the last ones: at most `similar_items`."""
+        beside = self._similar.beside([one.trail for one in views], [one.seen for one in views])
+        found = []
+        for rows, values in beside:
+            places, above = above_the_rest(values, self._listed)
+            found.append((rows[places], above))
+        return found
 
-    def context(self, features: Mapping[str, FeatureValue]) -> dict[str, tuple[Ints, Doubles]]:
+    def context(self, features: Mapping[str, FeatureValue]) -> dict[str, Listed]:
         """By feature, what is taken where it has that value: at most `context_items` each."""
         return self._context.listed(features)
 
     def marks(self, view: View, known: int) -> RowMarks:
         """All that the first `known` items have of this user's score, but for cosine and biases."""
-        marks = {SIMILAR: self.similar(view)}
+        [similar] = self.similar([view])
+        marks = {SIMILAR: similar}
         for name, found in self.context(view.features).items():
             marks[CONTEXT + name] = found
         for name, session in session_marks(view.latest).items():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import chain
+from collections.abc import Sequence
+from itertools import chain, pairwise
 
 import numpy as np
 
@@ -18,7 +19,11 @@ _RENORMALISE = 64.0  # half-lives after which the landmark moves up
 _HALF_LIFE = 50_000.0
 _SCALE = 5.0  # brings the signal near 1
 _AT_ONCE = 32
+_BLOCK = 8  # trails in one pass
 _NONE = -1
+
+Listed = tuple[Ints, Doubles]
+"""Items by row, and what they have."""
 
 
 class CoOccurrence:
@@ -29,7 +34,7 @@ class CoOccurrence:
     the probability weight / (weight + weakest), and their sum (randomised admission: Ben Basat et
     al., INFOCOM 2017): so what is counted can't be ousted by what comes once. Chance is a hash of
     the pair and the clock. Of more than `_AT_ONCE` at once, so many are drawn and stand for all:
-    where items come that fast, a sample tells as much. Memory: 12 bytes a partner and 24 an item,
+    where items come that fast, a sample tells as much. Memory: 12 bytes a partner and 136 an item,
     of all items known.
     """
 
@@ -75,29 +80,44 @@ class CoOccurrence:
             np.concatenate([weights, _BACK * weights]),
         )
 
-    def beside(self, trail: list[int]) -> tuple[Ints, Doubles]:
-        """Items that occur with those of the trail, newest first, and how much: the signal.
+    def beside(self, trails: Sequence[list[int]], hidden: Sequence[Ints]) -> list[Listed]:
+        """For each trail, items that occur with those on it, newest first, and how much.
 
         Sum over the trail of decay^age * count / sqrt((1 + n) (1 + n')), where n and n' say how
-        often the one and the other item came.
+        often the one and the other item came. Without the `hidden` items of each, by row.
         """
-        rows = np.array(trail, np.int64)
-        ages = np.flatnonzero(rows < len(self._totals))
-        rows = rows[ages]
-        growth = self._growth()
-        partners = self._partners[rows]  # (trail, partners)
-        shares = RECENT_DECAY**ages / np.sqrt(1 + self._totals[rows] / growth)  # (trail,)
-        values = (self._counts[rows] / growth) * shares[:, None]  # (trail, partners)
+        found: list[Listed] = []
+        for start in range(0, len(trails), _BLOCK):
+            found += self._beside(trails[start : start + _BLOCK], hidden[start : start + _BLOCK])
+        return found
+
+    def _beside(self, trails: Sequence[list[int]], hidden: Sequence[Ints]) -> list[Listed]:
+        width, growth = len(self._totals), self._growth()
+        lengths = ints(map(len, trails))
+        rows = ints(chain.from_iterable(trails))
+        owners = np.repeat(np.arange(len(trails)), lengths)
+        ages = np.arange(len(rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        known = rows < width
+        rows, owners, ages = rows[known], owners[known], ages[known]
+        shares = RECENT_DECAY**ages / np.sqrt(1 + self._totals[rows] / growth)  # (rows,)
+        partners = self._partners[rows]  # (rows, partners)
+        values = self._counts[rows] * (shares / growth)[:, None]  # (rows, partners)
         there = partners != _NONE
-        items = partners[there].astype(np.int64)
-        # Sums by item in buffers of all items, of which only these few places are touched: to sort
+        keys = (partners + (owners * width)[:, None])[there]  # of a trail and an item of it
+        # Sums by key in buffers of all keys, of which only these few places are touched: to sort
         # them would take several times as long.
-        self._sums[items] = 0.0
-        np.add.at(self._sums, items, values[there])
-        self._last[items] = np.arange(len(items))
-        items = items[self._last[items] == np.arange(len(items))]  # each once
+        self._sums[keys] = 0.0
+        np.add.at(self._sums, keys, values[there])
+        for place, items in enumerate(hidden):
+            self._sums[items[items < width] + place * width] = 0.0
+        order = np.arange(len(keys))
+        self._last[keys] = order
+        keys = keys[(self._last[keys] == order) & (self._sums[keys] > 0)]  # each once
+        items = keys % width
         norms: Doubles = np.sqrt(1 + self._totals[items] / growth)
-        return items, _SCALE * self._sums[items] / norms
+        strengths = _SCALE * self._sums[keys] / norms
+        ends = np.searchsorted(keys // width, np.arange(len(trails) + 1))
+        return [(items[i:j], strengths[i:j]) for i, j in pairwise(ends.tolist())]
 
     def _count(self, rows: Ints, partners: Ints, weights: Doubles) -> None:
         """Add weights to pairs, each named any number of times."""
@@ -151,7 +171,11 @@ class CoOccurrence:
             self._counts = grown(self._counts, items)
             self._partners = grown(self._partners, items)
             self._partners[known:] = _NONE
-            self._sums, self._last = np.zeros(len(self._totals)), np.zeros(len(self._totals), int)
+            self._make_room_to_sum()
+
+    def _make_room_to_sum(self) -> None:
+        self._sums = np.zeros(_BLOCK * len(self._totals))
+        self._last = np.zeros(_BLOCK * len(self._totals), np.int64)
 
     def state(self) -> State:
         """For a checkpoint."""
@@ -168,5 +192,5 @@ class CoOccurrence:
         self._partners = array_of(state["partners"]).astype(np.int32)
         self._counts = array_of(state["counts"])
         self._totals = array_of(state["totals"])
-        self._sums, self._last = np.zeros(len(self._totals)), np.zeros(len(self._totals), int)
+        self._make_room_to_sum()
         self._landmark, self._clock = state["landmark"], state["clock"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,14 +26,19 @@ def user_inputs(users: Sequence[User], history: int) -> UserInputs:
     return UserInputs(latest, actions, join_bags([(user.keys, user.weights) for user in users]))
 
 
-def told_of(user: User, vector: Floats, related: Related, names: list[str]) -> dict[str, Any]:
-    """The fields of a `UserRecord` that are the user's own. names: of items, by row."""
-    context = related.context(user.features)
-    return {
-        "vector": pack_vector(vector),
-        "latest": [names[item] for item in reversed(user.latest)],
-        "seen": [names[item] for item in reversed(user.seen)],
-        "similar": named(names, *related.similar(view(user))),
-        "context": {name: named(names, *found) for name, found in context.items()},
-        "event_ts_ms": user.event_ts_ms,
-    }
+def told_of(
+    users: Sequence[User], vectors: Floats, related: Related, names: list[str]
+) -> Iterator[dict[str, Any]]:
+    """The fields of each `UserRecord` that are the user's own. names: of items, by row."""
+    name = names.__getitem__
+    similar = related.similar([view(user) for user in users])
+    for user, vector, beside in zip(users, vectors, similar, strict=True):
+        context = related.context(user.features)
+        yield {
+            "vector": pack_vector(vector),
+            "latest": list(map(name, reversed(user.latest))),
+            "seen": list(map(name, reversed(user.seen))),
+            "similar": named(names, *beside),
+            "context": {feature: named(names, *found) for feature, found in context.items()},
+            "event_ts_ms": user.event_ts_ms,
+        }
