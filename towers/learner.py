@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import NamedTuple
 
@@ -201,21 +201,27 @@ class Learner:
         self._changed = grown(self._changed, len(self.world.catalogue))
         self._changed[rows] = True
 
-    def item_vector(self, row: int, counts: TrendCounts, now_ms: int) -> ItemVector:
-        """The message that publishes an item, from `vectors` and `counts`."""
+    def item_vectors(self, rows: Ints, counts: TrendCounts, now_ms: int) -> Iterator[ItemVector]:
+        """The messages that publish items, from `vectors` and `counts`; made as they are asked for.
+
+        The vectors are those of the call.
+        """
         catalogue = self.world.catalogue
-        return ItemVector(
-            item_id=catalogue.ids[row],
-            epoch=self._settings.epoch,
-            step=self.step,
-            vector=pack_vector(self._vectors[row]),
-            trend_clock=counts.clock,
-            counts=counts.named(row, self.world.trend.names),
-            attributes=catalogue.attributes(row),
-            available=catalogue.available(row),
-            event_ts_ms=catalogue.event_ts_ms(row),
-            published_ms=now_ms,
-        )
+        named = counts.named(rows, self.world.trend.names)
+        vectors = self._vectors[rows]
+        for row, vector, own in zip(rows.tolist(), vectors, named, strict=True):
+            yield ItemVector(
+                item_id=catalogue.ids[row],
+                epoch=self._settings.epoch,
+                step=self.step,
+                vector=pack_vector(vector),
+                trend_clock=counts.clock,
+                counts=own,
+                attributes=catalogue.attributes(row),
+                available=catalogue.available(row),
+                event_ts_ms=catalogue.event_ts_ms(row),
+                published_ms=now_ms,
+            )
 
     def figures(self) -> dict[str, float]:
         """Counters and gauges by name."""

@@ -78,8 +78,8 @@ class Publishing:
         at = self._now_ms()
         while self._recent and self._recent[0][0] < at - _RATE_WINDOW_MS:
             self._recent.popleft()
-        for count, row in enumerate(rows.tolist()):
-            message = self._learner.item_vector(row, now.counts, at)
+        messages = self._learner.item_vectors(rows, now.counts, at)
+        for count, (row, message) in enumerate(zip(rows.tolist(), messages, strict=True)):
             value = encode(message) if now.alive[row] else None
             late = self._now_ms() - at >= BUDGET_MS
             if late or not self._sender.send(message.item_id, value):

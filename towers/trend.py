@@ -28,10 +28,12 @@ class TrendCounts(NamedTuple):
         counts: Doubles = self.grown[rows] / self.growth
         return counts
 
-    def named(self, row: int, names: Sequence[str]) -> dict[str, float]:
-        """One item's counts by name; what has next to no weight in any score is left out."""
-        listed = zip(names, self.at(np.array([row]))[0].tolist(), strict=True)
-        return {name: count for name, count in listed if count > _LEAST}
+    def named(self, rows: Ints, names: Sequence[str]) -> list[dict[str, float]]:
+        """Items' counts by name; what has next to no weight in any score is left out."""
+        return [
+            {name: count for name, count in zip(names, counts, strict=True) if count > _LEAST}
+            for counts in self.at(rows).tolist()
+        ]
 
     def copied(self) -> TrendCounts:
         """The same, and it stays as it is."""

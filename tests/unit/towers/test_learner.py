@@ -146,7 +146,7 @@ def test_a_new_item_is_recallable_from_its_features_before_its_first_click() -> 
         scores = learner.vectors @ unpack_vector(record.vector)
         ranks.append(int((scores > scores[row]).sum()))
     assert np.median(ranks) < 60  # the two liked categories hold 60 items of 301
-    message = learner.item_vector(row, learner.current().counts, now_ms=3)
+    [message] = learner.item_vectors(np.array([row]), learner.current().counts, now_ms=3)
     assert (message.item_id, message.attributes, message.event_ts_ms) == ("fresh", {"city": "x"}, 9)
     assert np.linalg.norm(unpack_vector(message.vector)) == pytest.approx(1)
 
@@ -320,8 +320,8 @@ def test_it_ranks_by_the_score_of_the_messages_that_it_sends() -> None:
     [(_, record)] = learner.user_records(["u1"], 0)
     counts, catalogue = learner.current().counts, learner.world.catalogue
     expected = {}
-    for row, name in enumerate(catalogue.ids):
-        told = learner.item_vector(row, counts, 0)
+    told_of_all = learner.item_vectors(np.arange(len(catalogue)), counts, 0)
+    for name, told in zip(catalogue.ids, told_of_all, strict=True):
         score = record.scale * float(unpack_vector(told.vector) @ unpack_vector(record.vector))
         for signal, count in told.counts.items():
             score += record.weights[signal] * math.log1p(count / 0.1)
