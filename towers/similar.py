@@ -19,7 +19,8 @@ _RENORMALISE = 64.0  # half-lives after which the landmark moves up
 _HALF_LIFE = 50_000.0
 _SCALE = 5.0  # brings the signal near 1
 _AT_ONCE = 32
-_BLOCK = 8  # trails in one pass
+_BLOCK = 16  # trails in one pass
+_SUMS = 100_000  # of their items, in one pass
 _NONE = -1
 
 Listed = tuple[Ints, Doubles]
@@ -34,8 +35,8 @@ class CoOccurrence:
     the probability weight / (weight + weakest), and their sum (randomised admission: Ben Basat et
     al., INFOCOM 2017): so what is counted can't be ousted by what comes once. Chance is a hash of
     the pair and the clock. Of more than `_AT_ONCE` at once, so many are drawn and stand for all:
-    where items come that fast, a sample tells as much. Memory: 12 bytes a partner and 136 an item,
-    of all items known.
+    where items come that fast, a sample tells as much. Memory: 12 bytes a partner and 8
+    an item, of all items known.
     """
 
     def __init__(self, partners: int, half_life: float = _HALF_LIFE) -> None:
@@ -43,8 +44,6 @@ class CoOccurrence:
         self._partners = np.full((0, partners), _NONE, np.int32)  # (items, partners)
         self._counts: Doubles = np.zeros((0, partners))
         self._totals: Doubles = np.zeros(0)
-        self._sums: Doubles = np.zeros(0)  # of `beside`
-        self._last: Ints = np.zeros(0, np.int64)
         self._landmark = 0.0
         self._clock = 0.0
         self._pending: list[tuple[list[int], int]] = []
@@ -87,36 +86,32 @@ class CoOccurrence:
         often the one and the other item came. Without the `hidden` items of each, by row.
         """
         found: list[Listed] = []
-        for start in range(0, len(trails), _BLOCK):
-            found += self._beside(trails[start : start + _BLOCK], hidden[start : start + _BLOCK])
+        block = max(1, min(_BLOCK, _SUMS // max(len(self._totals), 1)))
+        for start in range(0, len(trails), block):
+            found += self._beside(trails[start : start + block], hidden[start : start + block])
         return found
 
     def _beside(self, trails: Sequence[list[int]], hidden: Sequence[Ints]) -> list[Listed]:
-        width, growth = len(self._totals), self._growth()
+        known, growth = len(self._totals), self._growth()
         lengths = ints(map(len, trails))
         rows = ints(chain.from_iterable(trails))
         owners = np.repeat(np.arange(len(trails)), lengths)
         ages = np.arange(len(rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        known = rows < width
-        rows, owners, ages = rows[known], owners[known], ages[known]
+        old = rows < known
+        rows, owners, ages = rows[old], owners[old], ages[old]
         shares = RECENT_DECAY**ages / np.sqrt(1 + self._totals[rows] / growth)  # (rows,)
-        partners = self._partners[rows]  # (rows, partners)
         values = self._counts[rows] * (shares / growth)[:, None]  # (rows, partners)
-        there = partners != _NONE
-        keys = (partners + (owners * width)[:, None])[there]  # of a trail and an item of it
-        # Sums by key in buffers of all keys, of which only these few places are touched: to sort
-        # them would take several times as long.
-        self._sums[keys] = 0.0
-        np.add.at(self._sums, keys, values[there])
-        for place, items in enumerate(hidden):
-            self._sums[items[items < width] + place * width] = 0.0
-        order = np.arange(len(keys))
-        self._last[keys] = order
-        keys = keys[(self._last[keys] == order) & (self._sums[keys] > 0)]  # each once
-        items = keys % width
-        norms: Doubles = np.sqrt(1 + self._totals[items] / growth)
-        strengths = _SCALE * self._sums[keys] / norms
-        ends = np.searchsorted(keys // width, np.arange(len(trails) + 1))
+        # Each trail sums in a stretch of its own, whose first place is that of no partner.
+        width = known + 1
+        places = self._partners[rows] + (owners * width - _NONE)[:, None]  # (rows, partners)
+        sums = np.bincount(places.ravel(), values.ravel(), len(trails) * width)
+        for stretch, items in enumerate(hidden):
+            sums[items[items < known] + (stretch * width - _NONE)] = 0.0
+        filled = np.flatnonzero(sums)
+        items = filled % width + _NONE
+        norms = np.sqrt(1 + self._totals[items] / growth)
+        strengths: Doubles = _SCALE * sums[filled] / norms
+        ends = np.searchsorted(filled, np.arange(len(trails) + 1) * width)
         return [(items[i:j], strengths[i:j]) for i, j in pairwise(ends.tolist())]
 
     def _count(self, rows: Ints, partners: Ints, weights: Doubles) -> None:
@@ -171,11 +166,6 @@ class CoOccurrence:
             self._counts = grown(self._counts, items)
             self._partners = grown(self._partners, items)
             self._partners[known:] = _NONE
-            self._make_room_to_sum()
-
-    def _make_room_to_sum(self) -> None:
-        self._sums = np.zeros(_BLOCK * len(self._totals))
-        self._last = np.zeros(_BLOCK * len(self._totals), np.int64)
 
     def state(self) -> State:
         """For a checkpoint."""
@@ -192,5 +182,4 @@ class CoOccurrence:
         self._partners = array_of(state["partners"]).astype(np.int32)
         self._counts = array_of(state["counts"])
         self._totals = array_of(state["totals"])
-        self._make_room_to_sum()
         self._landmark, self._clock = state["landmark"], state["clock"]
