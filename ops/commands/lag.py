@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from typing import Annotated
 
 import typer
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from ops.commands.options import AsJson
 from ops.console import out, print_json
-from ops.lag import LagReader, LagRow
+from ops.lag import LagReader, LagRow, span
 from ops.signals import sigterm_as_interrupt
 from schemas.settings import load_settings
 
@@ -73,42 +73,27 @@ def _looks(lags: LagReader, every_s: float | None) -> Iterator[list[LagRow]]:
 
 
 def table_of(rows: list[LagRow]) -> RenderableType:
-    """The rows for people; of a reading, the notes stand in its first row."""
-    table = Table("role", "topic", "part", "records", "waiting", "event age", "normal", "", "note")
-    for column in table.columns[:7]:
-        column.no_wrap = True  # a narrow terminal breaks the notes, and nothing else
+    """The rows for people, and below what is to be said of them."""
+    columns = ("role", "topic", "part", "records", "waiting", "event age", "normal", "")
+    table = Table(*columns, box=None, padding=(0, 1, 0, 0))
     for column in table.columns[2:7]:
         column.justify = "right"
     before: tuple[str, str] | None = None
-    noted = ""
+    notes: dict[str, None] = {}
     for row in rows:
         here = (row.role, row.topic)
-        first = here != before
-        note = row.note if first or row.note != noted else ""
-        before, noted = here, row.note
+        topic = row.topic.partition(".")[2]
         table.add_row(
-            row.role if first else "",
-            row.topic.partition(".")[2] if first else "",
+            row.role if here != before else "",
+            topic if here != before else "",
             str(row.partition),
             "?" if row.records is None else f"{row.records:,}",
-            seconds(row.waiting_s),
-            seconds(row.event_age_s),
-            seconds(row.normal_s) if row.group is not None else "",
+            span(row.waiting_s),
+            span(row.event_age_s),
+            span(row.normal_s) if row.group is not None else "",
             Text(row.state, style=_COLOURS[row.state]),
-            Text(note),
         )
-    return table
-
-
-def seconds(value: float | None) -> str:
-    """A span of time, short: `0 s`, `1.4 s`, `3 min`, `2 h`, `4 d`; `-` for none."""
-    if value is None:
-        return "-"
-    if value == 0:
-        return "0 s"
-    if value < 100:
-        return f"{value:.1f} s"
-    for unit, size in (("min", 60), ("h", 3_600)):
-        if value < 100 * size:
-            return f"{value / size:.0f} {unit}"
-    return f"{value / 86_400:.0f} d"
+        before = here
+        if row.note:
+            notes[f"{row.role} on {topic}: {row.note}"] = None
+    return Group(table, *(Text(note, style="bright_black") for note in notes))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ops.dashboard.instances import Instances
 from ops.dashboard.rates import Rates
 from ops.dashboard.snapshot import Health, ReadingRow, Stage, worst_of
-from ops.lag import LagRow, worst
+from ops.lag import LagRow, span, worst
 from schemas.status import Role
 
 _FAR_BEHIND = 3.0
@@ -58,10 +58,9 @@ def readings_of(rows: Iterable[LagRow]) -> list[ReadingRow]:
 def chain_of(known: Known) -> dict[str, Stage]:
     """Every box and pipe by name."""
     rates = known.rates
-    events = rates.per_s("label-positives.events")
     recalls, failing = rates.per_s("index.recalls"), rates.per_s("index.errors")
     return {
-        "producers": _flow("events arrive", events, known),
+        "producers": _producers(known),
         "events": _pipe("events", known),
         "label-positives": _role(
             "label-positives",
@@ -85,6 +84,7 @@ def chain_of(known: Known) -> dict[str, Stage]:
             ),
             known,
             "positives",
+            negatives_lag_s=_waiting("negatives", known),
             steps_per_s=rates.per_s("trainer.step"),
             loss=known.figures.get(("trainer", "loss")),
             drift_max=known.figures.get(("trainer", "drift_max")),
@@ -118,21 +118,33 @@ def _role(
         reading = max(late, key=lambda one: (one.waiting_s or 0) - one.normal_s)
         if worst_of([health, reading.health]) != health:
             health = reading.health
-            says = f"{reading.waiting_s:.0f} s behind on {reading.topic.partition('.')[2]}"
+            says = f"{span(reading.waiting_s)} behind on {reading.topic.partition('.')[2]}"
     shown = next((one for one in mine if topic and one.topic.endswith(f".{topic}")), None)
     if shown is None or known.kafka_error:
         return Stage(health, says, rate, figures=figures)
     return Stage(health, says, rate, shown.waiting_s, shown.normal_s, figures)
 
 
+def _producers(known: Known) -> Stage:
+    if not known.instances.live("label-positives", known.now_s):
+        return Stage("unknown", "counted by label-positives")
+    return _flow("events arrive", known.rates.per_s("label-positives.events"))
+
+
+def _waiting(topic: str, known: Known) -> float | None:
+    if known.kafka_error:
+        return None
+    return next((one.waiting_s for one in known.readings if one.topic.endswith(f".{topic}")), None)
+
+
 def _pipe(topic: str, known: Known) -> Stage:
     rate = known.rates.per_s(f"topic.{topic}")
     if known.kafka_error:
         return Stage("unknown", "Kafka does not answer")
-    return _flow("records flow", rate, known)
+    return _flow("records flow", rate)
 
 
-def _flow(says: str, rate: float | None, known: Known) -> Stage:
+def _flow(says: str, rate: float | None) -> Stage:
     if rate is None:
         return Stage("unknown", "not known yet")
     if rate < _FLOWS_PER_S:
@@ -165,7 +177,7 @@ def _clients(recalls: float | None, failing: float | None, known: Known) -> Stag
     }
     if failing:
         return Stage("warn", f"{failing:.1f} refused a second", recalls, figures=figures)
-    stage = _flow("answered", recalls, known)
+    stage = _flow("answered", recalls)
     return Stage(stage.health, stage.says, recalls, figures=figures)
 
 

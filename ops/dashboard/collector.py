@@ -12,7 +12,7 @@ from ops.dashboard.chain import Known, chain_of, readings_of
 from ops.dashboard.instances import Instances
 from ops.dashboard.kafka_watch import KafkaLook
 from ops.dashboard.rates import Rates
-from ops.dashboard.snapshot import Health, InstanceRow, Snapshot, Stage, worst_of
+from ops.dashboard.snapshot import Health, Snapshot, Stage, worst_of
 from ops.lag import LagRow
 from schemas.errors import RedisUnavailable
 from schemas.status import ROLES, Role, RoleStatus
@@ -100,7 +100,7 @@ class Collector:
         return Snapshot(
             at_ms=self._now_ms(),
             health=health,
-            headline=_headline(health, problems, rows),
+            headline=_headline(health, problems, bool(live)),
             problems=problems,
             stages=stages,
             instances=rows,
@@ -202,7 +202,7 @@ def _overall(stages: Mapping[str, Stage], kafka_error: str, blind: bool) -> Heal
     return worst_of([stage.health for stage in stages.values()])
 
 
-def _headline(health: Health, problems: list[str], rows: list[InstanceRow]) -> str:
+def _headline(health: Health, problems: list[str], seen: bool) -> str:
     match health:
         case "bad":
             many = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
@@ -214,4 +214,4 @@ def _headline(health: Health, problems: list[str], rows: list[InstanceRow]) -> s
         case "idle":
             return "All is well, and nothing flows"
         case "unknown":
-            return "Looking" if rows else "Waiting for the first role"
+            return "Looking" if seen else "Waiting for the first role"

@@ -23,6 +23,7 @@ _HEALTH: dict[InstanceState, Health] = {
     "gone": "bad",
     "stopped": "idle",
     "replaced": "idle",
+    "absent": "bad",
     "unknown": "unknown",
 }
 
@@ -69,10 +70,13 @@ class Instances:
         ]
 
     def rows(self, now_s: float) -> list[InstanceRow]:
-        """Every process, by role in the order of the chain, oldest first."""
-        rows = []
+        """Every process, by role in the order of the chain, oldest first; at least one a role."""
+        rows: list[InstanceRow] = []
         for role in ROLES:
             mine = [seen for (owner, _), seen in self._seen.items() if owner == role]
+            if not mine:
+                state: InstanceState = "unknown" if self._blind else "absent"
+                rows.append(InstanceRow(role, "", state, _HEALTH[state], "", 0.0, 0.0))
             replaced = self._replaced(mine, now_s)
             for seen in sorted(mine, key=lambda one: one.status.started_ms):
                 state = self._state(seen, now_s, id(seen) in replaced)
@@ -83,7 +87,7 @@ class Instances:
         """How the role is as a whole, in a few words."""
         if self._blind:
             return "unknown", "Redis does not answer"
-        rows = [row for row in self.rows(now_s) if row.role == role]
+        rows = [row for row in self.rows(now_s) if row.role == role and row.instance]
         lost = [row for row in rows if row.health == "bad"]
         here = [row for row in rows if row.state in ("ready", "waiting")]
         if lost:

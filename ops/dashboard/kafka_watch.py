@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 _PERIOD_S = 1.0
 _RETRY_S = 2.0
-_READ_S = 0.5
+_READ_S = 2.0
 
 
 class KafkaLook(NamedTuple):

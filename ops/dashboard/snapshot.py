@@ -13,9 +13,12 @@ Health = Literal["ok", "idle", "warn", "bad", "unknown"]
 
 WORST_FIRST: tuple[Health, ...] = ("bad", "warn", "unknown", "ok", "idle")
 
-InstanceState = Literal["ready", "waiting", "silent", "gone", "stopped", "replaced", "unknown"]
+InstanceState = Literal[
+    "ready", "waiting", "silent", "gone", "stopped", "replaced", "absent", "unknown"
+]
 """`silent`: it has not reported for a while; `gone`: its report has expired; `stopped`: it took its
-report away itself; `replaced`: gone, and another has started since."""
+report away itself; `replaced`: gone, and another has started since; `absent`: no process of the
+role has ever been seen."""
 
 
 class Stage(msgspec.Struct, frozen=True):

@@ -2,6 +2,7 @@
 
 from ops.lag.reader import LagReader
 from ops.lag.rows import LagRow, lag_row, worst
+from ops.lag.spans import span
 from ops.lag.subscriptions import Subscription, subscriptions
 
-__all__ = ["LagReader", "LagRow", "Subscription", "lag_row", "subscriptions", "worst"]
+__all__ = ["LagReader", "LagRow", "Subscription", "lag_row", "span", "subscriptions", "worst"]

@@ -17,8 +17,10 @@ from schemas.samples import SampleBatch
 from schemas.settings import KafkaSettings
 from schemas.topics import EVENTS, ITEMS, NEGATIVES, POSITIVES
 
-_FETCH_BYTES = 65_536
+_FETCH_BYTES = 16_384
 """Of each partition: a broker sends at least one batch of records, however large."""
+_FETCH_MS = 20
+"""What is asked for is there; a fetch under way keeps the one for other partitions waiting."""
 _POLL_MS = 200
 
 NOTHING = NextRecord(None, None)
@@ -38,6 +40,7 @@ class NextRecords:
             allow_auto_create_topics=False,
             auto_offset_reset="earliest",
             max_partition_fetch_bytes=_FETCH_BYTES,
+            fetch_max_wait_ms=_FETCH_MS,
         )
         self._decoders = {
             f"{namespace}.{topic}": Decoder[object](CHANNELS[topic].wire_type)
@@ -75,7 +78,7 @@ class NextRecords:
         found: dict[tuple[TopicPartition, int], NextRecord] = {}
         while len(found) < len(offsets) and time.monotonic() < deadline:
             try:
-                polled = consumer.poll(timeout_ms=_POLL_MS)
+                polled = consumer.poll(timeout_ms=_POLL_MS, max_records=1)
             except UnicodeDecodeError:  # a header name; which partition's is not said
                 for part in offsets if len(offsets) > 1 else ():
                     if (part, offsets[part]) not in found:
@@ -83,7 +86,8 @@ class NextRecords:
                 break
             for part, records in polled.items():
                 found[part, offsets[part]] = self._times(records[0])
-                consumer.pause(part)
+            if polled:  # not by pause(): kafka-python keeps what it holds of a paused partition
+                consumer.assign([part for part in offsets if (part, offsets[part]) not in found])
         consumer.assign([])
         return found
 

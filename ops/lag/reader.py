@@ -38,7 +38,7 @@ class LagReader:
         self,
         settings: Settings,
         *,
-        timeout_s: float = 2.0,
+        timeout_s: float = 10.0,
         now_ms: Callable[[], int] = _wall_clock_ms,
     ) -> None:
         """`timeout_s`: the most that reading records may take, each time."""

@@ -37,7 +37,7 @@ function options(chart, width, show) {
       y: { range: (_, __, max) => [0, max > 0 ? max * 1.12 : 1] },
     },
     axes: [
-      { ...axis, space: 70, size: 24, grid: { show: false }, values: "{HH}:{mm}:{ss}" },
+      { ...axis, space: 54, size: 24, grid: { show: false }, values: "{HH}:{mm}" },
       { ...axis, size: 52, space: 26, values: (_, ticks) => ticks.map((tick) => (tick ? text(chart.format(tick)) : "0")) },
     ],
     series: [

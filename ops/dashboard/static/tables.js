@@ -2,7 +2,7 @@
 import { element, icon, say } from "./dom.js";
 import { count, seconds, text, time } from "./format.js";
 
-const WORDS = { ready: "ready", waiting: "not ready", silent: "silent", gone: "gone", stopped: "stopped", replaced: "gone, replaced", unknown: "not known" };
+const WORDS = { ready: "ready", waiting: "not ready", silent: "silent", gone: "gone", stopped: "stopped", replaced: "gone, replaced", absent: "not running", unknown: "not known" };
 
 /** Replace the children where what they show has changed. */
 function fill(parent, shown, build) {
@@ -18,15 +18,16 @@ function state(health, words) {
 
 export function showRoles(body, rows) {
   fill(body, rows.map((row) => [row.instance, row.state, row.says, Math.floor(row.up_s), row.health === "bad" ? Math.floor(row.heard_s) : 0]), () =>
-    rows.length ? rows.map((row) => {
+    rows.map((row) => {
       const words = row.says && row.state === "waiting" ? row.says : WORDS[row.state];
+      const [up, heard] = row.instance ? [text(seconds(Math.floor(row.up_s))), row.health === "bad" ? `${text(seconds(Math.floor(row.heard_s)))} ago` : "now"] : ["–", "never"];
       return element("tr", { "data-health": row.health, "data-instance": row.instance, "data-role": row.role },
         element("td", {}, row.role),
         element("td", {}, state(row.health, words)),
-        element("td", { class: "mono quiet" }, row.instance),
-        element("td", { class: "number" }, text(seconds(Math.floor(row.up_s)))),
-        element("td", { class: "number" }, row.health === "bad" ? `${text(seconds(Math.floor(row.heard_s)))} ago` : "now"));
-    }) : [element("tr", {}, element("td", { class: "note", colspan: "5" }, "No role has reported yet. Start them with penstock up, or penstock run ROLE."))]);
+        element("td", { class: "process mono quiet" }, row.instance),
+        element("td", { class: "number" }, up),
+        element("td", { class: "number" }, heard));
+    }));
 }
 
 export function showLag(body, rows, namespace) {
@@ -34,11 +35,11 @@ export function showLag(body, rows, namespace) {
     rows.map((row) => {
       const name = row.topic.slice(row.topic.indexOf(".") + 1);
       const place = [element("td", {}, row.role), element("td", {}, name)];
-      if (row.group == null) return element("tr", {}, ...place, element("td", { class: "note number", colspan: "3" }, "commits nothing: each node reads it all"));
+      if (row.group == null) return element("tr", {}, ...place, element("td", { class: "note number", colspan: "3" }, "keeps no offset: each node reads all"));
       return element("tr", { "data-health": row.health, title: row.note }, ...place,
         element("td", { class: "number" }, text(count(row.records))),
         element("td", { class: "number" }, row.health === "ok" ? text(seconds(row.waiting_s)) : state(row.health, text(seconds(row.waiting_s)))),
-        element("td", { class: "number quiet" }, text(seconds(row.normal_s))));
+        element("td", { class: "number quiet normal" }, text(seconds(row.normal_s))));
     }));
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ops.dashboard.instances import SILENT_S, Instances
-from schemas.status import STATUS_TTL_MS, Role, RoleStatus
+from schemas.status import ROLES, STATUS_TTL_MS, Role, RoleStatus
 
 LOOK_S = 1.0
 TTL_S = 1e-3 * STATUS_TTL_MS
@@ -17,7 +17,7 @@ def status(
 
 
 def states(seen: Instances, now_s: float) -> dict[str, str]:
-    return {row.instance: row.state for row in seen.rows(now_s)}
+    return {row.instance: row.state for row in seen.rows(now_s) if row.instance}
 
 
 def test_a_killed_role_is_red_within_five_seconds_of_its_death() -> None:
@@ -88,6 +88,7 @@ def test_without_redis_nothing_is_claimed() -> None:
     assert seen.role_health("index", 0.0)[0] == "unknown"
     seen.update([], 1.0)
     assert seen.role_health("index", 1.0) == ("bad", "not running")
+    assert {(row.role, row.state) for row in seen.rows(1.0)} == {(role, "absent") for role in ROLES}
     seen.update([status("a:1", 2.0)], 2.0)
     seen.update(None, 60.0)
     assert seen.role_health("index", 60.0)[0] == "unknown"
