@@ -5,24 +5,29 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 
 from aiokafka import AIOKafkaProducer, TopicPartition
+from prometheus_client import Metric
 
 from index_service.connecting import connected, partitions_of_topic
 from index_service.figures import NodeFigures
+from index_service.metrics import NODE_METRICS, SHARD_METRICS
 from index_service.node_index import NodeIndex
 from index_service.recall_core import RecallCore
 from index_service.reply_sender import ReplySender
 from index_service.request_server import RequestServer
 from index_service.users import UserReader
 from index_service.vector_feed import VectorFeed
+from schemas.metrics import families, families_by
 from schemas.settings import Settings
-from schemas.status import RoleReport
+from schemas.status import Reading, RoleReport
 from schemas.topics import ITEM_VECTORS, topic_name
 
 _SEND_TIMEOUT_MS = 5_000
+_BEAT_S = 0.5
 
 
 def wall_ms() -> int:
@@ -47,6 +52,7 @@ class IndexNode:
         self._index: NodeIndex | None = None
         self._feed: VectorFeed | None = None
         self._server: RequestServer | None = None
+        self._turned_s: float | None = None
 
     def run(self) -> None:
         """See `RoleProcess.run`."""
@@ -68,27 +74,54 @@ class IndexNode:
             figures["dead_share"] = self._index.dead_share
             figures["other_epoch"] = float(self._index.other_epoch)
             figures["step"] = float(self._index.step)
+        idle_s = 0.0 if self._turned_s is None else time.monotonic() - self._turned_s
+        reason = self._reason()
+        return RoleReport(not reason, reason, figures, idle_s)
+
+    def reading(self) -> Reading:
+        """See `RoleProcess.reading`."""
+        readers = (reader for reader in (self._feed, self._server) if reader is not None)
+        offsets = dict(chain.from_iterable(reader.next_offsets.items() for reader in readers))
+        return Reading(topic_name(self._settings.namespace, "recall"), offsets)
+
+    def collect(self) -> Iterable[Metric]:
+        """See `index_service.metrics`."""
+        index = self._index
+        yield from families(NODE_METRICS, self.report().figures)
+        yield from families_by(SHARD_METRICS, {} if index is None else index.figures_by_shard())
+        yield from self._figures.recall_seconds.collect()
+        yield from self._figures.event_to_searchable_seconds.collect()
+
+    def _reason(self) -> str:
+        """Why the node does not serve; empty when it does."""
         if self._feed is None:
-            return RoleReport(False, "waiting for Kafka", figures)
+            return "waiting for Kafka"
         if not self._feed.caught_up.is_set():
-            return RoleReport(False, self._feed.progress, figures)
+            return self._feed.progress
         if self._server is None or not self._server.serving:
-            return RoleReport(False, "joining the recall group", figures)
-        return RoleReport(True, "", figures)
+            return "joining the recall group"
+        return ""
 
     async def _run_until_stopped(self) -> None:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
         if self._stop_asked.is_set():
             return
+        beating = asyncio.create_task(self._beat())
         work = asyncio.create_task(self._work())
         stopped = asyncio.create_task(self._stopping.wait())
         await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        stopped.cancel()
-        work.cancel()
+        for task in (stopped, beating, work):
+            task.cancel()
         try:
             await work
         except asyncio.CancelledError:
             pass
+
+    async def _beat(self) -> None:
+        """Show that the loop turns, also while Kafka is away."""
+        while True:
+            self._turned_s = time.monotonic()
+            await asyncio.sleep(_BEAT_S)
 
     async def _work(self) -> None:
         settings = self._settings
@@ -108,7 +141,7 @@ class IndexNode:
     async def _serve(self, index: NodeIndex, feed: VectorFeed) -> None:
         settings, figures = self._settings, self._figures
         await feed.caught_up.wait()
-        users = UserReader(settings, time.monotonic)
+        users = UserReader(settings, figures, time.monotonic)
         try:
             async with connected(self._producer, "replies") as producer:
                 replies = ReplySender(producer, figures)

@@ -41,6 +41,13 @@ class NodeIndex:
         """Of the worst shard."""
         return max((shard.dead_share for shard in self._shards.values()), default=0.0)
 
+    def figures_by_shard(self) -> dict[int, dict[str, float]]:
+        """What each shard tells of itself."""
+        return {
+            number: {"items": float(len(shard)), "dead_share": shard.dead_share}
+            for number, shard in list(self._shards.items())
+        }
+
     @property
     def fields(self) -> list[str]:
         """Attributes that some item has, sorted."""

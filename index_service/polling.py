@@ -9,10 +9,19 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
 
+Offsets: TypeAlias = dict[tuple[str, int], int | None]
+"""By topic and partition."""
+
 _MAX_STEPS = 500
 _STEP_MS = 100
 
 _log = logging.getLogger(__name__)
+
+
+async def next_offsets(consumer: AIOKafkaConsumer) -> Offsets:
+    """What a poll gives next of each partition that the consumer has."""
+    parts = consumer.assignment()
+    return {(tp.topic, tp.partition): await consumer.position(tp) for tp in parts}
 
 
 async def poll(

@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError
 from index_service.calls import Call, read_call
 from index_service.connecting import connected
 from index_service.figures import NodeFigures
-from index_service.polling import Record, poll
+from index_service.polling import Offsets, Record, next_offsets, poll
 from index_service.recall_core import RecallCore, refusal
 from index_service.reply_sender import ReplySender
 from index_service.users import User, UserReader
@@ -28,6 +28,8 @@ _MAX_RECORDS = 64
 """Read at once: their users are looked up together, and none of them waits for more."""
 _SESSION_MS = 6_000
 """A node that dies is missed after this time; the least that a broker allows by default."""
+
+_SHOWN_CHARS = 80
 
 _log = logging.getLogger(__name__)
 
@@ -50,6 +52,8 @@ class RequestServer:
         self._replies = replies
         self._figures = figures
         self._now_ms = now_ms
+        self.next_offsets: Offsets = {}
+        """By topic and partition, the request to be read next."""
         self.serving = False
         """In the group, and placed at the end of every partition that it got."""
 
@@ -58,11 +62,11 @@ class RequestServer:
         while True:
             async with connected(self._consumer, "requests") as consumer:
                 try:
-                    for partition in consumer.assignment():
-                        await consumer.position(partition)  # "latest" means from here on
+                    self.next_offsets = await next_offsets(consumer)  # "latest": from here on
                     self.serving = True
                     while True:
                         await self._answer_some(consumer)
+                        self.next_offsets = await next_offsets(consumer)
                 except KafkaError as error:
                     _log.warning("event=requests_unreadable error=%r", str(error))
             await asyncio.sleep(0.5)
@@ -90,8 +94,10 @@ class RequestServer:
         started_s = time.perf_counter()
         users = await self._users.read(call.user_id for call in calls if call.user_id is not None)
         user_ms = 1e3 * (time.perf_counter() - started_s)
+        self._figures.in_flight = len(calls)
         for call in calls:
             self._answer(call, users, user_ms)
+            self._figures.in_flight -= 1
             await asyncio.sleep(0)  # the reply goes out, and item vectors get their turn
 
     def _read(self, record: Record) -> Call | None:
@@ -104,6 +110,9 @@ class RequestServer:
         )
         if isinstance(call, Call):
             return call
+        place = (record.topic, record.partition, record.offset)
+        text = "event=request_skipped reason=%s topic=%s partition=%d offset=%d"
+        _log.warning(text, call, *place)
         self._figures.skip(call)
         return None
 
@@ -120,22 +129,24 @@ class RequestServer:
         }
         reply = msgspec.structs.replace(reply, stages_ms=stages_ms)
         self._replies.send(call.address, encode(reply, call.form), call.form)
-        self._count(reply)
+        self._figures.recalled(reply.status, sum(stages_ms.values()))
 
     def _reply(self, call: Call, users: Mapping[str, User]) -> RecallReply:
         if isinstance(call.request, ErrorDetail):
-            return refusal(call.request)
+            return _refused(call, call.request)
         user = users.get(call.user_id) if call.user_id is not None else None
         try:
-            return self._core.answer(call.request, user)
+            reply = self._core.answer(call.request, user)
+            return _refused(call, reply.error) if reply.error is not None else reply
         except Exception as error:
             # A bug, but no reason to end a node: the same request would end the next one as well.
-            _log.exception("event=recall_failed")
+            _log.exception("event=recall_failed correlation_id=%s", call.address.shown_id)
             detail = ErrorDetail("the node must not fail", repr(error), "see the index node's log")
             return refusal(detail)
 
-    def _count(self, reply: RecallReply) -> None:
-        self._figures.counts["recalls"] += 1
-        if reply.status != "ok":
-            self._figures.counts["errors" if reply.status == "error" else reply.status] += 1
-        self._figures.recall_ms.add(sum(reply.stages_ms.values()))
+
+def _refused(call: Call, broken: ErrorDetail) -> RecallReply:
+    text = "event=request_refused correlation_id=%s reply_topic=%s rule=%r value=%r"
+    address = call.address
+    _log.warning(text, address.shown_id, address.topic, broken.rule, broken.value[:_SHOWN_CHARS])
+    return refusal(broken)

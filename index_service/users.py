@@ -15,6 +15,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from index_service.backend import unit_vector
+from index_service.figures import NodeFigures
 from schemas.codec import Decoder
 from schemas.errors import DecodeError
 from schemas.settings import Settings
@@ -76,8 +77,11 @@ def or_anyone(user: User, anyone: User) -> User:
 class UserReader:
     """Reads records from Redis, many in one round trip. Never raises for Redis' sake."""
 
-    def __init__(self, settings: Settings, monotonic_s: Callable[[], float]) -> None:
+    def __init__(
+        self, settings: Settings, figures: NodeFigures, monotonic_s: Callable[[], float]
+    ) -> None:
         self._settings = settings
+        self._figures = figures
         self._monotonic_s = monotonic_s
         self._not_before_s = -math.inf
         self._anyone = User(None, UNKNOWN)  # as last read: it serves while Redis is away, too
@@ -100,6 +104,7 @@ class UserReader:
         try:
             found = await self._redis.mget(keys)
         except (RedisError, OSError) as error:
+            self._figures.counts["redis_errors"] += 1
             if self._not_before_s == -math.inf:  # once an outage
                 _log.warning("event=redis_unreachable error=%r", str(error))
             self._not_before_s = self._monotonic_s() + _PAUSE_S

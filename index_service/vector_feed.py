@@ -14,7 +14,7 @@ from index_service.connecting import connected
 from index_service.figures import NodeFigures
 from index_service.item_changes import decode_change
 from index_service.node_index import NodeIndex
-from index_service.polling import Record, poll
+from index_service.polling import Offsets, Record, next_offsets, poll
 from schemas.errors import DecodeError
 from schemas.settings import Settings
 
@@ -47,6 +47,8 @@ class VectorFeed:
         """Set once all that was in the topic at the start is in the index."""
         self.progress = "waiting for Kafka"
         """How far the loading is."""
+        self.next_offsets: Offsets = {}
+        """By topic and partition, the item vector to be taken in next."""
 
     async def run(self, partitions: Sequence[TopicPartition]) -> None:
         """Apply changes until cancelled."""
@@ -58,6 +60,7 @@ class VectorFeed:
             await consumer.seek_to_beginning(*partitions)
             ends = await consumer.end_offsets(partitions)
             while True:
+                self.next_offsets = await next_offsets(consumer)
                 await self._look_if_caught_up(consumer, ends)
                 for partition, records in (await self._poll(consumer)).items():
                     await self._apply(partition.partition, records)
@@ -96,8 +99,7 @@ class VectorFeed:
             _log.warning(text, *place, str(error))
             return
         if self.caught_up.is_set() and change.vector is not None and change.vector.event_ts_ms:
-            lag_ms = self._now_ms() - change.vector.event_ts_ms
-            self._figures.event_to_searchable_ms.add(lag_ms)
+            self._figures.searchable(self._now_ms() - change.vector.event_ts_ms)
 
     async def _look_if_caught_up(
         self, consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]

@@ -113,7 +113,8 @@ def _check_redis(settings: Settings) -> Iterator[Check]:
 
 
 def _describe(status: RoleStatus) -> str:
-    return f"{status.instance}, up {(status.reported_ms - status.started_ms) // 1000} s"
+    where = f", http://{status.http}" if status.http else ""
+    return f"{status.instance}, up {(status.reported_ms - status.started_ms) // 1000} s{where}"
 
 
 def _guarded(name: str, checks: Callable[[], Iterator[Check]]) -> Iterator[Check]:

@@ -58,10 +58,13 @@ def read_statuses(settings: Settings) -> list[RoleStatus]:
 class StatusWriter:
     """Writes a role's status each second until closed; a Redis that is away is tried again."""
 
-    def __init__(self, settings: Settings, role: Role, process: RoleProcess) -> None:
+    def __init__(
+        self, settings: Settings, role: Role, process: RoleProcess, http: str = ""
+    ) -> None:
         self._settings = settings
         self._role = role
         self._process = process
+        self._http = http
         self._instance = f"{socket.gethostname()}:{os.getpid()}"
         self._started_ms = _now_ms()
         self._closing = threading.Event()
@@ -103,6 +106,7 @@ class StatusWriter:
             ready=report.ready,
             reason=report.reason,
             figures=report.figures,
+            http=self._http,
         )
 
 

@@ -5,16 +5,22 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+import time
+from contextlib import ExitStack
 
 from ops.broker import check_topics
+from ops.role_http import RoleHttp
+from ops.role_lag import RoleLag
+from ops.role_metrics import role_registry
 from ops.role_status import StatusWriter
 from schemas.errors import BrokerUnavailable
 from schemas.settings import Settings
-from schemas.status import Role, RoleProcess
+from schemas.status import Role, RoleProcess, RoleReport
 
 log = logging.getLogger(__name__)
 
 _RETRY_S = 1.0
+_WAITING = RoleReport(False, "waiting for Kafka and its topics", {})
 
 
 def build_role(settings: Settings, role: Role) -> RoleProcess:
@@ -34,29 +40,68 @@ def build_role(settings: Settings, role: Role) -> RoleProcess:
             return IndexNode(settings)
 
 
+class RunningRole:
+    """A role's process and what tells of it: its status in Redis, and HTTP, which comes first."""
+
+    def __init__(self, settings: Settings, role: Role) -> None:
+        """Raises EnvironmentProblem when the port of HTTP is taken."""
+        self._settings = settings
+        self._role = role
+        self._process: RoleProcess | None = None
+        self._stopping = threading.Event()
+        self._registry = role_registry(role, self._report)
+        http = settings.http
+        self._http = RoleHttp(http, self._registry, self._report) if http.enabled else None
+
+    def run(self) -> None:
+        """Wait for the topics, then work until `stop`. Raises TopicError."""
+        try:
+            if _wait_for_topics(self._settings, self._stopping):
+                self._work(build_role(self._settings, self._role))
+        finally:
+            if self._http is not None:
+                self._http.close()
+
+    def stop(self) -> None:
+        """Ask `run` to return; from a signal handler."""
+        self._stopping.set()
+        if self._process is not None:
+            self._process.stop()
+
+    def _work(self, process: RoleProcess) -> None:
+        self._process = process
+        address = "" if self._http is None else self._http.address
+        with ExitStack() as closing:
+            if self._http is not None:
+                lag = RoleLag(self._settings, self._role, process.reading, _now_ms)
+                closing.callback(lag.close)
+                self._registry.register(process)
+                self._registry.register(lag)
+            writer = StatusWriter(self._settings, self._role, process, address)
+            closing.callback(writer.close)
+            log.info("role=%s state=started", self._role)
+            if not self._stopping.is_set():
+                process.run()
+        log.info("role=%s state=stopped", self._role)
+
+    def _report(self) -> RoleReport:
+        return _WAITING if self._process is None else self._process.report()
+
+
 def run_role(settings: Settings, role: Role) -> None:
     """Run the role until SIGTERM or SIGINT. Raises TopicError when the topics are not there."""
-    stopping = threading.Event()
-    process: RoleProcess | None = None
+    running = RunningRole(settings, role)
 
     def stop(_signal: int, _frame: object) -> None:
-        stopping.set()
-        if process is not None:
-            process.stop()
+        running.stop()
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    if not _wait_for_topics(settings, stopping):
-        return
-    process = build_role(settings, role)
-    writer = StatusWriter(settings, role, process)
-    log.info("role=%s state=started", role)
-    try:
-        if not stopping.is_set():
-            process.run()
-    finally:
-        writer.close()
-    log.info("role=%s state=stopped", role)
+    running.run()
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def _wait_for_topics(settings: Settings, stopping: threading.Event) -> bool:

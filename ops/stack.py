@@ -96,7 +96,8 @@ class Stack:
     def start_another(self, role: Role, instance: str) -> Child:
         """Start one more process of a role, which the caller ends."""
         command = [sys.executable, "-m", "ops.cli", "run", role]
-        settings = self.settings.model_copy(update={"instance": instance})
+        http = self.settings.http.model_copy(update={"port": 0})  # several roles, one machine
+        settings = self.settings.model_copy(update={"instance": instance, "http": http})
         return Child(instance, command, self.log_dir / f"{instance}.log", environment(settings))
 
     def start_dashboard(self, port: int | None) -> None:
@@ -129,7 +130,8 @@ class Stack:
                     waiting[role] = status.reason or "not ready"
                     if status.ready:
                         del waiting[role]
-                        self._say(f"{role:<16} ready")
+                        where = f", http://{status.http}/metrics" if status.http else ""
+                        self._say(f"{role:<16} ready{where}")
             time.sleep(_POLL_S)
         if waiting:
             what = "; ".join(f"{role}: {reason}" for role, reason in waiting.items())

@@ -278,6 +278,19 @@ class IndexSettings(Section):
     """Trending items proposed to the blended ranking, as a share of k (at least one if above 0)."""
 
 
+class HttpSettings(Section):
+    """Metrics and health of a role: `/metrics`, `/healthz` and `/readyz`."""
+
+    enabled: bool = True
+    """Whether a role serves HTTP at all."""
+    host: str = "127.0.0.1"
+    """The address to listen on; 0.0.0.0 for all, where a firewall stands in front."""
+    port: int = Field(default=0, ge=0, le=65_535)
+    """0 takes any free one, which the log and `penstock doctor` name."""
+    alive_within_s: float = Field(default=60.0, gt=0)
+    """A role is alive when its loop has turned within this time."""
+
+
 class EmbeddedSettings(Section):
     """The stack on one machine: Kafka and Redis protocol in one child process."""
 
@@ -309,6 +322,7 @@ class Settings(BaseSettings):
     towers: TowerSettings = TowerSettings()
     trainer: TrainerSettings = TrainerSettings()
     index: IndexSettings = IndexSettings()
+    http: HttpSettings = HttpSettings()
     embedded: EmbeddedSettings = EmbeddedSettings()
 
     @classmethod

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple, Protocol
 
 import msgspec
+from prometheus_client import Metric
 
 Role = Literal["label-positives", "label-negatives", "trainer", "index"]
 
@@ -28,6 +30,8 @@ class RoleStatus(msgspec.Struct, frozen=True, omit_defaults=True):
     """Why it is not ready."""
     figures: dict[str, float] = {}
     """Counters and gauges by name."""
+    http: str = ""
+    """Where its metrics and its health are: host:port; empty where HTTP is off."""
 
 
 class RoleReport(NamedTuple):
@@ -36,6 +40,17 @@ class RoleReport(NamedTuple):
     ready: bool
     reason: str
     figures: dict[str, float]
+    idle_s: float = 0.0
+    """Seconds since its loop last turned; 0 while it has not begun to turn."""
+
+
+class Reading(NamedTuple):
+    """Where a role is in the topics that it reads."""
+
+    group: str | None
+    """Its consumer group."""
+    next_offsets: Mapping[tuple[str, int], int | None]
+    """By topic and partition, the record to be processed next; None for where the group is."""
 
 
 class RoleProcess(Protocol):
@@ -49,6 +64,12 @@ class RoleProcess(Protocol):
 
     def report(self) -> RoleReport:
         """How it goes; from any thread."""
+
+    def reading(self) -> Reading:
+        """Where it is in the topics that it reads; from any thread."""
+
+    def collect(self) -> Iterable[Metric]:
+        """Its metrics, as a collector of prometheus_client; from any thread."""
 
 
 def status_key(namespace: str, role: str, instance: str) -> str:

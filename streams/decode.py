@@ -7,6 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from schemas.codec import Decoder, Headers, content_type
+from schemas.dead_letters import Reason
 from schemas.errors import DecodeError
 from schemas.events import EXPOSURE, Event
 from schemas.settings import LabellingSettings
@@ -20,9 +21,7 @@ _map = Decoder[dict[str, msgspec.Raw]](dict[str, msgspec.Raw])
 class Refusal(NamedTuple):
     """A record, or one event of it, that can't be used."""
 
-    reason: str
-    """`empty`, `oversized`, `undecodable`, `missing_field`, `invalid_field`, `unknown_action` or
-    `from_the_future`."""
+    reason: Reason
     detail: str
     """The rule, the value that broke it, and what to do."""
     value: bytes

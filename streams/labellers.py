@@ -60,12 +60,16 @@ class RecordLabeller:
         self._lines: dict[int, AckLine] = {}
         self._outbox = outbox
         self.counts: Counter[str] = Counter()
+        self.next_offsets: dict[int, int | None] = {}
+        """By partition, the record to be labelled next; None for the committed one."""
 
     def assign(self, partitions: set[int]) -> None:
         """Start these partitions afresh: they are delivered again from their committed offset."""
         for line in self._lines.values():
             line.abandon()
         self._lines = {partition: AckLine() for partition in partitions}
+        self.next_offsets = dict.fromkeys(partitions)
+        self.counts["assignments"] += bool(partitions)
 
     async def room(self) -> None:
         """Wait while too many labels wait for the broker: no more events then."""
@@ -101,6 +105,7 @@ class RecordLabeller:
                 record, source, Refusal("internal_error", detail, message.value or b"")
             )
         record.release()
+        self.next_offsets[message.partition] = message.offset + 1
 
     @property
     def open_records(self) -> int:
@@ -124,6 +129,7 @@ class RecordLabeller:
 
     def _send_dead_letter(self, record: Record, source: Source, refusal: Refusal) -> None:
         self.counts["dead_letters"] += 1
+        self.counts[f"dead_letters_{refusal.reason}"] += 1
         log.warning(
             "dead_letter=%s topic=%s partition=%d offset=%d detail=%r",
             refusal.reason,
@@ -168,6 +174,9 @@ class PositivesLabeller(RecordLabeller):
         batch = label_positives(events, self._settings.labelling, source.partition, source.offset)
         for sample in batch.samples:
             self.counts[sample.kind] += 1
+        exposures = sum(batch.exposures.values())
+        self.counts["exposures"] += exposures
+        self.counts["duplicates"] += len(events) - exposures - len(batch.samples)
         if batch.samples or batch.exposures:
             self._send_samples(self._positives, batch, source.key, record)
 

@@ -6,14 +6,20 @@ import asyncio
 import gc
 import logging
 import time
+from collections.abc import Iterable
 from typing import Literal
 
+import faust
 from mode.utils.locks import Event
+from prometheus_client import Metric
 
+from schemas.metrics import FromFigures, families
 from schemas.settings import Settings
-from schemas.status import RoleReport
+from schemas.status import Reading, RoleReport
+from schemas.topics import EVENTS, topic_name
 from streams.app import build_app
 from streams.labellers import NegativesLabeller, PositivesLabeller
+from streams.metrics import NEGATIVES_METRICS, POSITIVES_METRICS
 from streams.outbox import Outbox
 from streams.too_large import TooLarge
 
@@ -21,6 +27,8 @@ log = logging.getLogger(__name__)
 
 _RESTART_S = 1.0
 _DRAIN_S = 3.0
+_STOP_S = 5.0
+_BEAT_S = 0.5
 
 
 def _wall_clock_ms() -> int:
@@ -43,12 +51,15 @@ class LabelRole:
             # A click waits for nothing; an exposure's label is in no hurry, and lingering halves
             # its cost.
             self._linger_s = 0.0
+            self._metrics: tuple[FromFigures, ...] = POSITIVES_METRICS
         else:
             self._labeller = NegativesLabeller(settings, role, _wall_clock_ms, self._outbox)
             self._linger_s = 0.1
+            self._metrics = NEGATIVES_METRICS
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: Event | None = None
         self._stop_asked = False
+        self._turned_s: float | None = None
 
     def run(self) -> None:
         """Label until `stop`."""
@@ -76,13 +87,29 @@ class LabelRole:
         if isinstance(labeller, NegativesLabeller):
             figures["pending_exposures"] = labeller.pending
         ready = bool(labeller.partitions)
-        return RoleReport(ready, "" if ready else "no partition of events assigned", figures)
+        reason = "" if ready else "no partition of events assigned"
+        idle_s = 0.0 if self._turned_s is None else time.monotonic() - self._turned_s
+        return RoleReport(ready, reason, figures, idle_s)
+
+    def reading(self) -> Reading:
+        """The next record of `events` in each partition that is ours."""
+        topic = topic_name(self._settings.namespace, EVENTS)
+        offsets = self._labeller.next_offsets.copy()
+        return Reading(
+            topic_name(self._settings.namespace, self._role),
+            {(topic, partition): offset for partition, offset in offsets.items()},
+        )
+
+    def collect(self) -> Iterable[Metric]:
+        """See `schemas.metrics`."""
+        return families(self._metrics, self.report().figures)
 
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stopping = Event()
         if self._stop_asked:
             return
+        beating = asyncio.create_task(self._beat())
         while not self._stopping.is_set():
             try:
                 await self._run_app(self._stopping)
@@ -90,6 +117,13 @@ class LabelRole:
                 log.error("app=stopped error=%r action=restart after_s=%s", error, _RESTART_S)
                 self._labeller.assign(set())
                 await asyncio.sleep(_RESTART_S)
+        beating.cancel()
+
+    async def _beat(self) -> None:
+        """Show that the loop turns, also while Kafka is away."""
+        while True:
+            self._turned_s = time.monotonic()
+            await asyncio.sleep(_BEAT_S)
 
     async def _run_app(self, stopping: Event) -> None:
         app = build_app(self._settings, self._role, self._labeller, self._linger_s)
@@ -102,4 +136,11 @@ class LabelRole:
         except TimeoutError:
             log.warning("stop=undelivered records=%d", len(self._outbox))
         finally:
-            await app.stop()
+            await self._stop_app(app)
+
+    async def _stop_app(self, app: faust.App) -> None:
+        """Commit and leave the group; without a broker, not: Faust would wait for it for ever."""
+        try:
+            await asyncio.wait_for(app.stop(), _STOP_S)
+        except TimeoutError:
+            log.warning("stop=without_goodbye after_s=%s", _STOP_S)

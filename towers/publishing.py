@@ -44,6 +44,8 @@ class Publishing:
         self._recent: deque[tuple[int, int]] = deque()  # (when, how many)
         self.waiting = 0
         """Items that are due and were not sent in the last turn."""
+        self.sent = 0
+        """Vectors sent so far."""
 
     def publish(self, scan: bool) -> None:
         """Send what is due of what changed, and of the next slice of all items if `scan`."""
@@ -63,6 +65,7 @@ class Publishing:
         self.waiting = len(due) - len(sent)
         if len(sent):
             self._recent.append((self._now_ms(), len(sent)))
+            self.sent += len(sent)
 
     def delete(self, item_ids: set[str]) -> set[str]:
         """Delete items that the learner does not know; returns those that could not be sent."""

@@ -16,6 +16,7 @@ from towers.inbox import Inbox, Incoming, Positions
 from towers.intake import Intake
 from towers.latency import LatencyWindow
 from towers.learner import Learner
+from towers.metrics import TrainerMetrics
 from towers.published_log import ReadBack, read_back
 from towers.publisher import Publisher
 from towers.publishing import Publishing
@@ -64,6 +65,7 @@ class Session:
         core: Core,
         links: Links,
         saver: CheckpointSaver,
+        metrics: TrainerMetrics,
         now_ms: Callable[[], int],
     ) -> None:
         namespace = settings.namespace
@@ -74,6 +76,7 @@ class Session:
         self._core, self._links, self._saver, self._now_ms = core, links, saver, now_ms
         self._intake = Intake(core.learner, topic_name(namespace, ITEMS))
         self._publishing = Publishing(core.learner, core.publisher, links.vectors, now_ms)
+        self._metrics = metrics
         self._latency = LatencyWindow()
         self._acted: set[str] = set()  # users whose action has not reached Redis yet
         self._strangers = set(links.read_back.strangers)
@@ -86,17 +89,21 @@ class Session:
         self._heard_s = self._saved_s = self._next_save_s = time.monotonic()
         self.caught_up = False
         """All that was on the topics at the start has been taken in."""
+        self.turned_s = self._heard_s
+        """When the last turn began (monotonic)."""
 
     def turn(self) -> None:
         """Take in what came, and do a bounded piece of everything that follows from it."""
-        core = self._core
+        core, self.turned_s = self._core, time.monotonic()
         busy = core.learner.pending or core.users.ready or self._publishing.waiting
         acted = self._intake.take(self._poll(self._links.first, 0 if busy else _IDLE_MS))
         self._acted.update(acted)
         core.users.owe(acted)
         self._refresh_users()
+        began_s = time.perf_counter()
         stepped = core.learner.learn() is not None
         if stepped:
+            self._metrics.step_seconds.observe(time.perf_counter() - began_s)
             core.users.owe([ANYONE])  # written in the next turn, behind those who act
         self._publishing.publish(scan=stepped)
         self._take_negatives()
@@ -140,9 +147,18 @@ class Session:
             "undecodable": float(self._intake.undecodable),
             "publish_per_s": self._publishing.per_second(),
             "publish_waiting": float(self._publishing.waiting),
+            "publishes": float(self._publishing.sent),
             "checkpoint_age_s": time.monotonic() - self._saved_s,
             "click_to_user_vector_p50_ms": self._latency.percentile(50),
             "click_to_user_vector_p99_ms": self._latency.percentile(99),
+        }
+
+    def next_offsets(self) -> dict[tuple[str, int], int | None]:
+        """By topic and partition, the record to be taken in next; from any thread."""
+        return {
+            (topic, partition): offset
+            for topic, parts in self._positions().items()
+            for partition, offset in parts.items()
         }
 
     def _poll(self, inbox: Inbox, timeout_ms: int, records: int = _POLL_RECORDS) -> list[Incoming]:
@@ -182,7 +198,10 @@ class Session:
         for user_id, record in written:
             if user_id in self._acted:
                 self._acted.discard(user_id)
-                self._latency.add(at - record.event_ts_ms)
+                late_ms = at - record.event_ts_ms
+                self._latency.add(late_ms)
+                # A producer's clock may be ahead, and a sum must not go back.
+                self._metrics.click_to_user_vector_seconds.observe(max(0, late_ms) / 1e3)
 
     def _note_progress(self) -> None:
         if not self.caught_up and not self._links.first.missing_at_start():

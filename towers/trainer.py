@@ -6,21 +6,23 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from typing import TypeVar
 
 import torch
+from prometheus_client import Metric
 
 from schemas.errors import BrokerUnavailable, TopicError
 from schemas.settings import Settings
-from schemas.status import RoleReport
+from schemas.status import Reading, RoleReport
 from schemas.topics import ITEM_VECTORS, ITEMS, NEGATIVES, POSITIVES, topic_name
 from towers.arrays import unpacked
 from towers.checkpoint import CheckpointStore
 from towers.inbox import Inbox, Positions
 from towers.lead import Lead
 from towers.learner import Learner
+from towers.metrics import TrainerMetrics
 from towers.published_log import read_back
 from towers.publisher import Publisher
 from towers.saver import CheckpointSaver
@@ -54,6 +56,7 @@ class Trainer:
         self._now_ms = now_ms
         self._stopping = threading.Event()
         self._store = CheckpointStore(settings)
+        self._metrics = TrainerMetrics()
         self._core = self._new_core()
         self._session: Session | None = None
         self._reason = "starting"
@@ -85,9 +88,8 @@ class Trainer:
         links = self._patiently(lambda: self._try_to_connect(positions))
         if links is None:
             return
-        session = Session(
-            self._settings, self._core, links, CheckpointSaver(self._store), self._now_ms
-        )
+        saver = CheckpointSaver(self._store)
+        session = Session(self._settings, self._core, links, saver, self._metrics, self._now_ms)
         self._session = session
         log.info("trainer=running step=%d", self._core.learner.step)
         while lead.held and not self._stopping.is_set():
@@ -114,6 +116,8 @@ class Trainer:
         figures = learner.figures() | {
             "published": float(publisher.published),
             "drift_max": publisher.drift_max,
+            "drift_limit": self._settings.trainer.scan_eps,
+            "checkpoint_every_s": self._settings.trainer.checkpoint_every_s,
             "redis_errors": float(users.errors),
             "users_waiting": float(len(users.owed)),
         }
@@ -121,7 +125,19 @@ class Trainer:
         if session is None:
             return RoleReport(False, self._reason, figures)
         reason = session.reason()
-        return RoleReport(not reason, reason, figures | session.figures())
+        idle_s = time.monotonic() - session.turned_s
+        return RoleReport(not reason, reason, figures | session.figures(), idle_s)
+
+    def reading(self) -> Reading:
+        """The next sample or item of each partition; nowhere while it does not lead."""
+        session = self._session
+        return Reading(
+            f"{self._settings.namespace}.trainer", {} if session is None else session.next_offsets()
+        )
+
+    def collect(self) -> Iterable[Metric]:
+        """See `towers.metrics`."""
+        return self._metrics.collect(self.report().figures)
 
     def _restore(self) -> Positions:
         state = self._store.load()
@@ -131,6 +147,7 @@ class Trainer:
         self._core.learner.load(state["learner"])
         self._core.publisher.load(state["publisher"])
         self._core.users.owe(unpacked(state["owed"], list[str]))
+        self._metrics.restored = self._core.learner.figures()
         log.info("checkpoint=restored step=%d", self._core.learner.step)
         positions: Positions = unpacked(state["positions"], Positions)
         return positions
@@ -149,6 +166,7 @@ class Trainer:
 
     def _new_core(self) -> Core:
         settings = self._settings
+        self._metrics.restored = {}
         return Core(
             Learner(settings),
             Publisher(settings),

@@ -56,6 +56,8 @@ def test_an_unknown_command_would_be_found(command: str) -> None:
 def test_images_are_pinned() -> None:
     assert SERVICES["kafka"]["image"] == "apache/kafka:4.3.1"
     assert SERVICES["redis"]["image"] == "redis:8"
+    for name in ("prometheus", "grafana"):
+        assert re.fullmatch(r"[a-z/]+:v?\d+\.\d+\.\d+", SERVICES[name]["image"])
     bases = set(re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE))
     assert bases == {"python:3.11-slim"}
 
@@ -79,7 +81,7 @@ def test_roles_wait_for_their_topics() -> None:
 
 def test_ports_are_those_of_this_machine_alone() -> None:
     ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
-    assert len(ports) == 2
+    assert len(ports) == 4
     assert all(port.startswith("127.0.0.1:") for port in ports)
 
 
@@ -134,7 +136,8 @@ def test_what_must_survive_lies_in_volumes() -> None:
         (mount,) = [m for m in SERVICES[service]["volumes"] if m.startswith(f"{volume}:")]
         return str(mount.partition(":")[2])
 
-    assert set(COMPOSE["volumes"]) == {"kafka", "redis", "checkpoints"}
+    stores = {"kafka", "redis", "checkpoints", "prometheus", "grafana"}
+    assert set(COMPOSE["volumes"]) == stores
     assert target("kafka", "kafka") == SERVICES["kafka"]["environment"]["KAFKA_LOG_DIRS"]
     assert target("redis", "redis") == "/data"
     folder = OURS["trainer"]["environment"]["PENSTOCK_TRAINER__CHECKPOINT_DIR"]

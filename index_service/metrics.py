@@ -1,0 +1,82 @@
+"""The index node's metrics."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from index_service.reply_headers import SkipReason
+from schemas.metrics import FromFigures, MetricSpec
+
+_SKIPS = (*get_args(SkipReason), "unknown_reply_partition", "undelivered")
+
+NODE_METRICS = (
+    FromFigures(
+        MetricSpec(
+            "penstock_recall_dropped_total",
+            "counter",
+            "Requests that got no reply, by reason: `late` after their deadline, the others "
+            "because of their headers or because the reply could not be delivered.",
+            ("reason",),
+        ),
+        {"dropped_late": ("late",)} | {f"skipped_{reason}": (reason,) for reason in _SKIPS},
+    ),
+    FromFigures(
+        MetricSpec("penstock_recall_in_flight", "gauge", "Requests read and not yet answered."),
+        {"in_flight": ()},
+    ),
+    FromFigures(
+        MetricSpec("penstock_redis_errors_total", "counter", "Reads of Redis that failed."),
+        {"redis_errors": ()},
+    ),
+    FromFigures(
+        MetricSpec(
+            "penstock_index_bad_records_total",
+            "counter",
+            "Records of item-vectors that could not be used.",
+        ),
+        {"bad_records": ()},
+    ),
+    FromFigures(
+        MetricSpec(
+            "penstock_index_other_epoch_total",
+            "counter",
+            "Item vectors left out because they are of another epoch.",
+        ),
+        {"other_epoch": ()},
+    ),
+    FromFigures(
+        MetricSpec("penstock_index_step", "gauge", "The newest trainer step among the vectors."),
+        {"step": ()},
+    ),
+)
+"""Of `index`, from its figures."""
+
+SHARD_METRICS = (
+    FromFigures(
+        MetricSpec("penstock_index_items", "gauge", "Items in a shard.", ("shard",)), {"items": ()}
+    ),
+    FromFigures(
+        MetricSpec(
+            "penstock_index_dead_ratio",
+            "gauge",
+            "Share of a shard's graph that updates and deletes left behind; 0 without a graph.",
+            ("shard",),
+        ),
+        {"dead_share": ()},
+    ),
+)
+"""Of `index`, from the figures of each shard."""
+
+RECALL_SECONDS = MetricSpec(
+    "penstock_recall_seconds",
+    "histogram",
+    "From a request's sending to its answer, by the status of that.",
+    ("outcome",),
+)
+EVENT_TO_SEARCHABLE_SECONDS = MetricSpec(
+    "penstock_event_to_searchable_seconds",
+    "histogram",
+    "From an item's own time to its vector in the index, once the node has caught up.",
+)
+NODE_HISTOGRAMS = (RECALL_SECONDS, EVENT_TO_SEARCHABLE_SECONDS)
+"""Of `index`, measured where things happen."""

@@ -1,0 +1,182 @@
+"""How far a role is behind in the topics that it reads, as the broker says."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any, NamedTuple
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
+from prometheus_client import Metric
+
+from ops.event_times import event_time_ms
+from schemas.metrics import MetricSpec
+from schemas.settings import Settings
+from schemas.status import Reading, Role
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 5.0
+_TIMEOUT_MS = 2_000
+_READ_S = 1.0
+_CLOSE_MS = 500
+
+LAG_RECORDS = MetricSpec(
+    "penstock_consumer_lag_records",
+    "gauge",
+    "Records on the broker that the role has yet to process; of a compacted topic, offsets.",
+    ("role", "topic", "partition"),
+)
+LAG_SECONDS = MetricSpec(
+    "penstock_consumer_lag_seconds",
+    "gauge",
+    "Now less the event time of the next record to be processed; 0 without one. Where records "
+    "tell of no event, the time at which the record was sent.",
+    ("role", "topic", "partition"),
+)
+LAG_AGE_SECONDS = MetricSpec(
+    "penstock_consumer_lag_age_seconds",
+    "gauge",
+    "Since the lag was last looked at; it grows while Kafka does not answer.",
+    ("role",),
+)
+LAG_METRICS = (LAG_RECORDS, LAG_SECONDS, LAG_AGE_SECONDS)
+"""Of every role."""
+
+
+class PartitionLag(NamedTuple):
+    """Of one partition."""
+
+    topic: str
+    """Without namespace."""
+    partition: int
+    records: int
+    next_ms: int | None
+    """Event time of the next record; None without one, and where it could not be read in time."""
+
+
+class RoleLag:
+    """Looks every 5 s, by a thread and a consumer of its own, until closed.
+
+    So it is right also while the role's own consumer stands still, and costs the role nothing;
+    what waits is read only as far as its first record. Between two looks seconds go on, records
+    stay. The first look is made at once; while Kafka does not answer the last one counts.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        role: Role,
+        reading: Callable[[], Reading],
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._settings = settings
+        self._role = role
+        self._reading = reading
+        self._now_ms = now_ms
+        self._closing = threading.Event()
+        self._looked_s: float | None = None
+        self.lags: list[PartitionLag] = []
+        """As of the last look."""
+        self._thread = threading.Thread(target=self._run, name="lag", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop looking; waits for a look under way no longer than it may take."""
+        self._closing.set()
+        self._thread.join(timeout=2 * _TIMEOUT_MS / 1e3)
+
+    def collect(self) -> Iterator[Metric]:
+        """As a collector of prometheus_client."""
+        lags, now_ms = self.lags, self._now_ms()
+        place = [(self._role, lag.topic, str(lag.partition)) for lag in lags]
+        yield LAG_RECORDS.family(
+            (labels, lag.records) for labels, lag in zip(place, lags, strict=True)
+        )
+        yield LAG_SECONDS.family(
+            (labels, 0.0 if lag.next_ms is None else max(0, now_ms - lag.next_ms) / 1e3)
+            for labels, lag in zip(place, lags, strict=True)
+            if lag.next_ms is not None or not lag.records
+        )
+        if self._looked_s is not None:
+            age_s = time.monotonic() - self._looked_s
+            yield LAG_AGE_SECONDS.family([((self._role,), age_s)])
+
+    def _run(self) -> None:
+        failing = False
+        while not self._closing.is_set():
+            try:
+                with closing(self._consumer()) as consumer:
+                    while not self._closing.is_set():
+                        self._look(consumer)
+                        if failing:
+                            log.info("lag=known")
+                        failing = False
+                        self._closing.wait(LOOK_EVERY_S)
+            except KafkaError as error:
+                if not failing:  # once an outage
+                    log.warning("lag=unknown error=%r action=retrying", str(error))
+                failing = True
+                self._closing.wait(LOOK_EVERY_S)
+
+    def _consumer(self) -> Any:
+        return KafkaConsumer(
+            **self._settings.kafka.client_options(),
+            group_id=self._reading().group,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            allow_auto_create_topics=False,
+            bootstrap_timeout_ms=_TIMEOUT_MS,
+            max_poll_records=1,
+            # Of each partition the one batch that its next record is in.
+            max_partition_fetch_bytes=1,
+        )
+
+    def _look(self, consumer: Any) -> None:
+        wanted = {TopicPartition(*place): at for place, at in self._reading().next_offsets.items()}
+        if not wanted:
+            self.lags = []
+            self._looked_s = time.monotonic()
+            return
+        begins = consumer.beginning_offsets(list(wanted), timeout_ms=_TIMEOUT_MS)
+        ends = consumer.end_offsets(list(wanted), timeout_ms=_TIMEOUT_MS)
+        nexts = {}
+        for part, offset in wanted.items():
+            known = consumer.committed(part, timeout_ms=_TIMEOUT_MS) if offset is None else offset
+            nexts[part] = max(begins[part], known or 0)
+        times = self._times(consumer, {p: at for p, at in nexts.items() if at < ends[p]})
+        self.lags = [
+            PartitionLag(
+                part.topic.removeprefix(f"{self._settings.namespace}."),
+                part.partition,
+                max(0, ends[part] - nexts[part]),
+                times.get(part),
+            )
+            for part in sorted(nexts)
+        ]
+        self._looked_s = time.monotonic()
+
+    def _times(self, consumer: Any, nexts: dict[Any, int]) -> dict[Any, int]:
+        """Event time of the record at each of these offsets, as far as they can be read in time."""
+        found: dict[Any, int] = {}
+        consumer.assign(list(nexts))
+        for part, offset in nexts.items():
+            consumer.seek(part, offset)
+        deadline_s = time.monotonic() + _READ_S
+        while len(found) < len(nexts) and time.monotonic() < deadline_s:
+            try:
+                polled = consumer.poll(timeout_ms=100)
+            except UnicodeDecodeError:  # a header's name, in a record that kafka-python can't read
+                break
+            for part, records in polled.items():
+                record = records[0]
+                topic = part.topic.removeprefix(f"{self._settings.namespace}.")
+                found.setdefault(
+                    part, event_time_ms(topic, record.value, record.headers, record.timestamp)
+                )
+                consumer.pause(part)
+        return found
