@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from typing import get_args
 
-from prometheus_client import Metric
-
 from index_service.reply_headers import SkipReason
-from schemas.metrics import FromFigures, MetricSpec, families
+from schemas.metrics import FromFigures, MetricSpec
 
 _SKIPS = (*get_args(SkipReason), "unknown_reply_partition", "undelivered")
 
@@ -54,15 +51,21 @@ NODE_METRICS = (
 )
 """Of `index`, from its figures."""
 
-ITEMS = MetricSpec("penstock_index_items", "gauge", "Items in a shard.", ("shard",))
-DEAD_SHARE = MetricSpec(
-    "penstock_index_dead_ratio",
-    "gauge",
-    "Share of a shard's graph that updates and deletes left behind; 0 without a graph.",
-    ("shard",),
+SHARD_METRICS = (
+    FromFigures(
+        MetricSpec("penstock_index_items", "gauge", "Items in a shard.", ("shard",)), {"items": ()}
+    ),
+    FromFigures(
+        MetricSpec(
+            "penstock_index_dead_ratio",
+            "gauge",
+            "Share of a shard's graph that updates and deletes left behind; 0 without a graph.",
+            ("shard",),
+        ),
+        {"dead_share": ()},
+    ),
 )
-NODE_GAUGES = (ITEMS, DEAD_SHARE)
-"""Of `index`, by shard."""
+"""Of `index`, from the figures of each shard."""
 
 RECALL_SECONDS = MetricSpec(
     "penstock_recall_seconds",
@@ -77,12 +80,3 @@ EVENT_TO_SEARCHABLE_SECONDS = MetricSpec(
 )
 NODE_HISTOGRAMS = (RECALL_SECONDS, EVENT_TO_SEARCHABLE_SECONDS)
 """Of `index`, measured where things happen."""
-
-
-def collect_node(
-    figures: Mapping[str, float], by_shard: Mapping[int, tuple[int, float]]
-) -> Iterator[Metric]:
-    """What the figures say, and items and dead share of each shard."""
-    yield from families(NODE_METRICS, figures)
-    yield ITEMS.family(((str(shard),), items) for shard, (items, _) in by_shard.items())
-    yield DEAD_SHARE.family(((str(shard),), dead) for shard, (_, dead) in by_shard.items())

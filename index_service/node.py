@@ -14,13 +14,14 @@ from prometheus_client import Metric
 
 from index_service.connecting import connected, partitions_of_topic
 from index_service.figures import NodeFigures
-from index_service.metrics import collect_node
+from index_service.metrics import NODE_METRICS, SHARD_METRICS
 from index_service.node_index import NodeIndex
 from index_service.recall_core import RecallCore
 from index_service.reply_sender import ReplySender
 from index_service.request_server import RequestServer
 from index_service.users import UserReader
 from index_service.vector_feed import VectorFeed
+from schemas.metrics import families, families_by
 from schemas.settings import Settings
 from schemas.status import Reading, RoleReport
 from schemas.topics import ITEM_VECTORS, topic_name
@@ -85,9 +86,9 @@ class IndexNode:
 
     def collect(self) -> Iterable[Metric]:
         """See `index_service.metrics`."""
-        yield from collect_node(
-            self.report().figures, {} if self._index is None else self._index.by_shard()
-        )
+        index = self._index
+        yield from families(NODE_METRICS, self.report().figures)
+        yield from families_by(SHARD_METRICS, {} if index is None else index.figures_by_shard())
         yield from self._figures.recall_seconds.collect()
         yield from self._figures.event_to_searchable_seconds.collect()
 

@@ -41,9 +41,12 @@ class NodeIndex:
         """Of the worst shard."""
         return max((shard.dead_share for shard in self._shards.values()), default=0.0)
 
-    def by_shard(self) -> dict[int, tuple[int, float]]:
-        """Items and dead share of each shard."""
-        return {number: (len(shard), shard.dead_share) for number, shard in self._shards.items()}
+    def figures_by_shard(self) -> dict[int, dict[str, float]]:
+        """What each shard tells of itself."""
+        return {
+            number: {"items": float(len(shard)), "dead_share": shard.dead_share}
+            for number, shard in list(self._shards.items())
+        }
 
     @property
     def fields(self) -> list[str]:

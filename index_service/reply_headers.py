@@ -25,6 +25,7 @@ SkipReason = Literal[
 ]
 """Why a request can't be answered at all."""
 
+_SHOWN_BYTES = 36  # what Spring sends in its text mode, the longest in use
 _LEGAL_TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}", re.ASCII)
 _DEADLINE = re.compile(rb"[0-9]{1,16}")
 
@@ -36,6 +37,11 @@ class ReplyAddress(NamedTuple):
     partition: int | None
     """None: the caller reads the whole topic, any partition will do."""
     correlation_id: bytes
+
+    @property
+    def shown_id(self) -> str:
+        """The correlation id for a log line: hexadecimal, the first 36 bytes of a longer one."""
+        return self.correlation_id[:_SHOWN_BYTES].hex()
 
 
 def reply_address(headers: Headers | None, namespace: str) -> ReplyAddress | SkipReason:

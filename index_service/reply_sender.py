@@ -65,4 +65,5 @@ class ReplySender:
             )
         except (KafkaError, OSError) as error:
             self._figures.skip("undelivered")
-            _log.debug("event=reply_undelivered topic=%s error=%r", address.topic, str(error))
+            text = "event=reply_undelivered correlation_id=%s topic=%s error=%r"
+            _log.warning(text, address.shown_id, address.topic, str(error))

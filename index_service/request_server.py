@@ -29,6 +29,8 @@ _MAX_RECORDS = 64
 _SESSION_MS = 6_000
 """A node that dies is missed after this time; the least that a broker allows by default."""
 
+_SHOWN_CHARS = 80
+
 _log = logging.getLogger(__name__)
 
 
@@ -131,12 +133,20 @@ class RequestServer:
 
     def _reply(self, call: Call, users: Mapping[str, User]) -> RecallReply:
         if isinstance(call.request, ErrorDetail):
-            return refusal(call.request)
+            return _refused(call, call.request)
         user = users.get(call.user_id) if call.user_id is not None else None
         try:
-            return self._core.answer(call.request, user)
+            reply = self._core.answer(call.request, user)
+            return _refused(call, reply.error) if reply.error is not None else reply
         except Exception as error:
             # A bug, but no reason to end a node: the same request would end the next one as well.
-            _log.exception("event=recall_failed")
+            _log.exception("event=recall_failed correlation_id=%s", call.address.shown_id)
             detail = ErrorDetail("the node must not fail", repr(error), "see the index node's log")
             return refusal(detail)
+
+
+def _refused(call: Call, broken: ErrorDetail) -> RecallReply:
+    text = "event=request_refused correlation_id=%s reply_topic=%s rule=%r value=%r"
+    address = call.address
+    _log.warning(text, address.shown_id, address.topic, broken.rule, broken.value[:_SHOWN_CHARS])
+    return refusal(broken)

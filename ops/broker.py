@@ -15,7 +15,7 @@ from schemas.settings import KafkaSettings, Settings
 from schemas.topics import TopicSpec, topic_specs
 
 _CONNECT_S = 2.0
-_BOOTSTRAP_MS = 6_000
+BOOTSTRAP_MS = 6_000
 
 
 def check_reachable(kafka: KafkaSettings) -> None:
@@ -42,7 +42,7 @@ def admin(settings: Settings) -> Iterator[Any]:
     check_reachable(settings.kafka)
     try:
         client = KafkaAdminClient(
-            **settings.kafka.client_options(), bootstrap_timeout_ms=_BOOTSTRAP_MS
+            **settings.kafka.client_options(), bootstrap_timeout_ms=BOOTSTRAP_MS
         )
     except (KafkaError, OSError) as error:
         servers = settings.kafka.bootstrap_servers

@@ -15,11 +15,13 @@ from rich.text import Text
 from ops.commands.acls import acls
 from ops.commands.bench import bench
 from ops.commands.click_item import click_item
+from ops.commands.dashboard import dashboard
 from ops.commands.data import data
 from ops.commands.demo import demo
 from ops.commands.doctor import doctor
 from ops.commands.evaluate import evaluate
 from ops.commands.label import label
+from ops.commands.lag import lag
 from ops.commands.recall import recall
 from ops.commands.replay import replay
 from ops.commands.run import run
@@ -70,7 +72,22 @@ def options(
         os.environ[CONFIG_VARIABLE] = str(config)  # children of this process read the same file
 
 
-for command in (up, demo, replay, data, label, evaluate, run, recall, tail, doctor, acls):
+_COMMANDS = (
+    up,
+    demo,
+    replay,
+    data,
+    label,
+    evaluate,
+    run,
+    recall,
+    tail,
+    lag,
+    dashboard,
+    doctor,
+    acls,
+)
+for command in _COMMANDS:
     app.command()(command)
 app.command("click")(click_item)
 # All that follows a benchmark's name is the benchmark's, its --help too.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import logging
 import os
+import re
 import threading
 import time
 
@@ -77,15 +79,52 @@ class _Share:
 
 class _JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        fields = {
+        message = record.getMessage()
+        fields: dict[str, object] = {
             "ts_ms": int(record.created * 1000),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            **(key_values(message) or {"message": message}),
         }
         if record.exc_info:
             fields["exception"] = self.formatException(record.exc_info)
         return json.dumps(fields)
+
+
+def key_values(message: str) -> dict[str, str]:
+    """The pairs of a `key=value` line, quotes of values taken off; none when it is not all pairs.
+
+    A value is quoted as `repr` does. Keys that JSON lines have of themselves get `_` behind them.
+    """
+    if not _PAIRS.fullmatch(message):
+        return {}
+    pairs: dict[str, str] = {}
+    for key, value in _PAIR.findall(message):
+        name = f"{key}_" if key in _OWN_KEYS else key
+        pairs[name] = _unquoted(value) if value[0] in "'\"" else value
+    return pairs
+
+
+def _unquoted(value: str) -> str:
+    try:
+        return str(ast.literal_eval(value))
+    except (ValueError, SyntaxError):  # quoted by someone else
+        return value
+
+
+_OWN_KEYS = ("ts_ms", "level", "logger", "exception")
+_NEXT = r"(?= [a-z][a-z0-9_]*=|$)"
+_VALUE = "|".join(
+    (
+        r"'(?:[^'\\]|\\.)*'(?!\S)",
+        r'"(?:[^"\\]|\\.)*"(?!\S)',
+        rf"[A-Za-z_][\w.]*\(.*?\){_NEXT}",  # an exception
+        rf"\[.*?\]{_NEXT}",
+        r"[^\s'\"]\S*",
+    )
+)
+_PAIR = re.compile(rf"([a-z][a-z0-9_]*)=({_VALUE})")
+_PAIRS = re.compile(rf"{_PAIR.pattern}(?: {_PAIR.pattern})*")
 
 
 def configure_logs(debug: bool = False) -> None:

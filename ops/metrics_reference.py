@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from index_service.metrics import NODE_GAUGES, NODE_HISTOGRAMS, NODE_METRICS
+from index_service.metrics import NODE_HISTOGRAMS, NODE_METRICS, SHARD_METRICS
 from ops.role_lag import LAG_METRICS
 from ops.role_metrics import ROLE_METRICS
 from schemas.metrics import FromFigures, MetricSpec
@@ -31,7 +31,7 @@ SPECS_BY_ROLE: dict[Role, tuple[MetricSpec, ...]] = {
     "label-positives": _specs(POSITIVES_METRICS),
     "label-negatives": _specs(NEGATIVES_METRICS),
     "trainer": (*_specs(TRAINER_METRICS), *TRAINER_HISTOGRAMS),
-    "index": (*_specs(NODE_METRICS), *NODE_GAUGES, *NODE_HISTOGRAMS),
+    "index": (*_specs(NODE_METRICS), *_specs(SHARD_METRICS), *NODE_HISTOGRAMS),
 }
 """What each role tells of its own work."""
 

@@ -19,6 +19,8 @@ from schemas.status import RoleReport
 
 log = logging.getLogger(__name__)
 
+Page = dict[str, object]
+
 _SLOW_CLIENT_S = 10.0
 _STATUS = {200: "200 OK", 404: "404 Not Found", 405: "405 Method Not Allowed"}
 _UNAVAILABLE = "503 Service Unavailable"
@@ -75,12 +77,12 @@ def role_app(
     """The three pages as a WSGI application."""
     metrics: Any = make_wsgi_app(registry)
 
-    def answer(path: str) -> tuple[str, dict[str, object]]:
+    def answer(path: str) -> tuple[str, Page]:
         if path == "/healthz":
             idle_s = report().idle_s
             alive = idle_s <= alive_within_s
-            body = {"alive": alive, "idle_s": round(idle_s, 3), "alive_within_s": alive_within_s}
-            return (_STATUS[200] if alive else _UNAVAILABLE), body
+            times = {"idle_s": round(idle_s, 3), "alive_within_s": alive_within_s}
+            return (_STATUS[200] if alive else _UNAVAILABLE), {"alive": alive, **times}
         if path == "/readyz":
             ready, reason, *_ = report()
             return (_STATUS[200] if ready else _UNAVAILABLE), {"ready": ready, "reason": reason}
@@ -89,7 +91,8 @@ def role_app(
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
-            status, body = _STATUS[405], {"error": "pages are read by GET", "pages": list(_PAGES)}
+            body: Page = {"error": "pages are read by GET", "pages": list(_PAGES)}
+            status = _STATUS[405]
         elif path == "/metrics":
             found: Iterable[bytes] = metrics(environ, start_response)
             return found
@@ -110,8 +113,8 @@ class _Server(ThreadingMixIn, WSGIServer):
     def server_bind(self) -> None:
         """Without asking a name server for our own name, which may take seconds."""
         self.socket.bind(self.server_address)
-        self.server_address = self.socket.getsockname()
-        self.server_name, self.server_port = self.server_address[0], self.server_address[1]
+        self.server_address = host, port, *_ = self.socket.getsockname()
+        self.server_name, self.server_port = str(host), int(port)
         self.setup_environ()
 
 

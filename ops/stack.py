@@ -15,9 +15,10 @@ from pydantic_core import to_json
 
 from ops.broker import create_topics
 from ops.children import Child, stop_children
+from ops.dashboard import DEFAULT_PORT
 from ops.embedded import HOST, accepts_connections, choose_port, embedded_command
 from ops.role_status import address, read_statuses
-from schemas.errors import EnvironmentProblem
+from schemas.errors import ChildDied, EnvironmentProblem
 from schemas.settings import CONFIG_VARIABLE, Settings
 from schemas.status import ROLES, Role
 
@@ -52,6 +53,7 @@ class Stack:
         self._say = say
         self._broker: Child | None = None
         self._roles: dict[Role, Child] = {}
+        self._dashboard: Child | None = None
         if not external:
             if kafka_port is None:
                 kafka_port = _loopback_port("kafka", settings.kafka.bootstrap_servers)
@@ -98,6 +100,19 @@ class Stack:
         settings = self.settings.model_copy(update={"instance": instance, "http": http})
         return Child(instance, command, self.log_dir / f"{instance}.log", environment(settings))
 
+    def start_dashboard(self, port: int | None) -> None:
+        """Serve the page beside the stack, which goes on without it.
+
+        A port of None is the usual one, or any free one where that is taken; 0 is any free one.
+        """
+        if port is None:
+            port = DEFAULT_PORT if not accepts_connections(DEFAULT_PORT) else 0
+        port = choose_port(port, "the dashboard", "--dashboard-port")
+        command = [sys.executable, "-m", "ops.cli", "dashboard", "--port", str(port)]
+        log = self.log_dir / "dashboard.log"
+        self._dashboard = Child("dashboard", command, log, environment(self.settings))
+        self._say(f"dashboard at http://{HOST}:{port}/")
+
     def role(self, role: Role) -> Child:
         """The child that runs this role."""
         return self._roles[role]
@@ -127,11 +142,19 @@ class Stack:
         """Raise ChildDied when a child has ended by itself."""
         for child in [*([self._broker] if self._broker else []), *self._roles.values()]:
             child.check()
+        if self._dashboard is not None:
+            try:
+                self._dashboard.check()
+            except ChildDied as error:  # nothing that serves depends on it
+                self._say(f"without a dashboard from here on: {error}")
+                self._dashboard = None
 
     def stop(self) -> None:
         """End every child: the roles first, so that they can still commit, then the broker."""
-        stop_children(list(self._roles.values()), _ROLE_GRACE_S)
+        roles = list(self._roles.values())
+        stop_children([*roles, *([self._dashboard] if self._dashboard else [])], _ROLE_GRACE_S)
         self._roles.clear()
+        self._dashboard = None
         if self._broker is not None:
             stop_children([self._broker], _BROKER_GRACE_S)
             self._broker = None

@@ -68,3 +68,16 @@ def families(
             for name, labels in names.items()
             if counts or name in figures
         )
+
+
+def families_by(
+    rows: Iterable[FromFigures], figures: Mapping[int, Mapping[str, float]]
+) -> Iterator[Metric]:
+    """As `families`, of several parts of a role: the number of a part is the first label."""
+    for spec, names, scale in rows:
+        yield spec.family(
+            ((str(part), *labels), scale * known[name])
+            for part, known in sorted(figures.items())
+            for name, labels in names.items()
+            if name in known
+        )

@@ -69,6 +69,7 @@ class RecordLabeller:
             line.abandon()
         self._lines = {partition: AckLine() for partition in partitions}
         self.next_offsets = dict.fromkeys(partitions)
+        self.counts["assignments"] += bool(partitions)
 
     async def room(self) -> None:
         """Wait while too many labels wait for the broker: no more events then."""

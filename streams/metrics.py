@@ -54,6 +54,14 @@ _OF_BOTH = (
     ),
     FromFigures(
         MetricSpec(
+            "penstock_label_assignments_total",
+            "counter",
+            "Times that this process was given partitions: at its start and at each rebalance.",
+        ),
+        {"assignments": ()},
+    ),
+    FromFigures(
+        MetricSpec(
             "penstock_label_open_records",
             "gauge",
             "Records of events taken and not yet acknowledged.",

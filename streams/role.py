@@ -9,10 +9,11 @@ import time
 from collections.abc import Iterable
 from typing import Literal
 
+import faust
 from mode.utils.locks import Event
 from prometheus_client import Metric
 
-from schemas.metrics import families
+from schemas.metrics import FromFigures, families
 from schemas.settings import Settings
 from schemas.status import Reading, RoleReport
 from schemas.topics import EVENTS, topic_name
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 
 _RESTART_S = 1.0
 _DRAIN_S = 3.0
+_STOP_S = 5.0
 _BEAT_S = 0.5
 
 
@@ -49,7 +51,7 @@ class LabelRole:
             # A click waits for nothing; an exposure's label is in no hurry, and lingering halves
             # its cost.
             self._linger_s = 0.0
-            self._metrics = POSITIVES_METRICS
+            self._metrics: tuple[FromFigures, ...] = POSITIVES_METRICS
         else:
             self._labeller = NegativesLabeller(settings, role, _wall_clock_ms, self._outbox)
             self._linger_s = 0.1
@@ -134,4 +136,11 @@ class LabelRole:
         except TimeoutError:
             log.warning("stop=undelivered records=%d", len(self._outbox))
         finally:
-            await app.stop()
+            await self._stop_app(app)
+
+    async def _stop_app(self, app: faust.App) -> None:
+        """Commit and leave the group; without a broker, not: Faust would wait for it for ever."""
+        try:
+            await asyncio.wait_for(app.stop(), _STOP_S)
+        except TimeoutError:
+            log.warning("stop=without_goodbye after_s=%s", _STOP_S)

@@ -12,7 +12,14 @@ import typer
 from rich.live import Live
 
 from index_service import RecallClient
-from ops.commands.options import AsJson, External, KafkaPort, RedisPort
+from ops.commands.options import (
+    AsJson,
+    DashboardPort,
+    External,
+    KafkaPort,
+    RedisPort,
+    WithDashboard,
+)
 from ops.console import err, out, print_json
 from ops.demo.run import DemoRun
 from ops.demo.show import live_view, plain_line, show_report
@@ -48,6 +55,8 @@ def demo(
     kafka_port: KafkaPort = None,
     redis_port: RedisPort = None,
     external: External = False,
+    dashboard: WithDashboard = True,
+    dashboard_port: DashboardPort = None,
     as_json: AsJson = False,
 ) -> None:
     """Show the loop: simulated users click, and what they are offered next changes.
@@ -76,6 +85,8 @@ def demo(
     with sigterm_as_interrupt():
         try:
             with stack, RecallClient(stack.settings) as client:
+                if dashboard:
+                    stack.start_dashboard(dashboard_port)
                 with EventProducer(stack.settings) as producer:
                     run = DemoRun(stack.settings, client, producer, seed, seconds, visits)
                     with _display(run) as show:

@@ -22,3 +22,16 @@ External = Annotated[
     bool,
     typer.Option("--external", help="Use the Kafka and Redis of the settings, start only roles."),
 ]
+
+WithDashboard = Annotated[
+    bool, typer.Option("--dashboard/--no-dashboard", help="Serve the page that tells how it goes.")
+]
+
+DashboardPort = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        max=65_535,
+        help="Port of the page; 0 picks a free one. [default: 8484, or a free one]",
+    ),
+]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 
-from ops.commands.options import External, KafkaPort, RedisPort
+from ops.commands.options import DashboardPort, External, KafkaPort, RedisPort, WithDashboard
 from ops.console import err
 from ops.signals import sigterm_as_interrupt
 from ops.stack import Stack
@@ -15,12 +15,16 @@ _CHECK_S = 0.5
 
 
 def up(
-    kafka_port: KafkaPort = None, redis_port: RedisPort = None, external: External = False
+    kafka_port: KafkaPort = None,
+    redis_port: RedisPort = None,
+    external: External = False,
+    dashboard: WithDashboard = True,
+    dashboard_port: DashboardPort = None,
 ) -> None:
     """Run the whole stack on this machine until Ctrl-C.
 
     Starts the embedded broker (Kafka and Redis protocol), creates the topics, and runs both
-    labellers, the trainer and the index node. Data, logs and checkpoints lie under
+    labellers, the trainer, the index node and the dashboard. Data, logs and checkpoints lie under
     `embedded.data_dir` (`.penstock`) and are found again at the next start.
 
     **Examples**
@@ -42,6 +46,8 @@ def up(
         err.print(f"[bold green]up[/], logs in {stack.log_dir}; Ctrl-C ends it")
         for line in _how_to_reach(stack.settings):
             err.print(line, soft_wrap=True)
+        if dashboard:
+            stack.start_dashboard(dashboard_port)
         while True:
             stack.check()
             time.sleep(_CHECK_S)

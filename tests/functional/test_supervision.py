@@ -16,11 +16,12 @@ from tests.support.polling import eventually
 from tests.support.servers import free_port
 
 PORTS = ("--kafka-port", "0", "--redis-port", "0")
+BARE = (*PORTS, "--no-dashboard")
 
 
 def started_up(tmp_path: Path) -> tuple[subprocess.Popen[str], set[int]]:
     """A stack of its own, with all five children alive."""
-    process = start_penstock("up", *PORTS, cwd=tmp_path)
+    process = start_penstock("up", *BARE, cwd=tmp_path)
     children = eventually(
         lambda: children_of(process.pid), lambda pids: len(pids) == 5, "five children"
     )
@@ -97,7 +98,7 @@ def test_an_unreachable_broker_is_told_at_once(tmp_path: Path) -> None:
 
 
 def test_the_demo_ends_by_itself_and_tells_what_it_measured(tmp_path: Path) -> None:
-    done = penstock("demo", "--seconds", "20", "--json", *PORTS, cwd=tmp_path)
+    done = penstock("demo", "--seconds", "20", "--json", *BARE, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     assert report["clicks"] > 0

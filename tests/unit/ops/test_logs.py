@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 
-from ops.logs import Sparing
+import pytest
+
+from ops.logs import Sparing, key_values
 
 
 def record(name: str, level: int, at_s: float, message: str = "no %s") -> logging.LogRecord:
@@ -71,3 +73,44 @@ def test_lesser_lines_always_pass() -> None:
     for _ in range(50):
         assert sparing.filter(record("streams.app", logging.INFO, 100.0))
         assert sparing.filter(record("aiokafka", logging.WARNING, 100.0))
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        {"event": "request_refused", "rule": "k must lie from 1 to 1000", "value": "0"},
+        {"error": 'it\'s "both" \\ quotes = and\nlines', "n": "1"},
+        {"only": "one"},
+        {"empty": ""},
+    ],
+)
+def test_the_pairs_of_a_line_come_back(pairs: dict[str, str]) -> None:
+    line = " ".join(
+        f"{key}={value if value.isidentifier() else repr(value)}" for key, value in pairs.items()
+    )
+    assert key_values(line) == pairs
+
+
+@pytest.mark.parametrize("line", ["Traceback of a library", "a=b and more", "a='open", "", "=b"])
+def test_other_lines_stay_whole(line: str) -> None:
+    assert key_values(line) == {}
+
+
+def test_a_line_can_t_overwrite_what_the_logger_says() -> None:
+    assert key_values("level=9 state=up") == {"level_": "9", "state": "up"}
+
+
+def test_exceptions_and_lists_are_one_value() -> None:
+    error = ConnectionError("no (good) broker", 111)
+    line = f"delivery=failing topic=t error={error!r} parts={[0, 1, 2]} action=retrying"
+    assert key_values(line) == {
+        "delivery": "failing",
+        "topic": "t",
+        "error": repr(error),
+        "parts": "[0, 1, 2]",
+        "action": "retrying",
+    }
+
+
+def test_what_was_quoted_by_someone_else_stays_as_it_is() -> None:
+    assert key_values(r"a='\x' b=1") == {"a": r"'\x'", "b": "1"}

@@ -109,7 +109,7 @@ def test_the_dashboard_s_panels_have_a_place_and_the_provisioned_source() -> Non
     source = yaml.safe_load(
         (OBSERVABILITY / "grafana/provisioning/datasources/prometheus.yml").read_text()
     )["datasources"][0]
-    taken = set()
+    taken: set[tuple[int, int]] = set()
     for panel in DASHBOARD["panels"]:
         at = panel["gridPos"]
         assert at["x"] + at["w"] <= 24

@@ -11,13 +11,13 @@ from contextlib import contextmanager
 
 import pytest
 from prometheus_client import CollectorRegistry
-from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from ops.role_http import RoleHttp
 from ops.role_metrics import role_registry
 from schemas.errors import EnvironmentProblem
 from schemas.settings import HttpSettings
 from schemas.status import RoleReport
+from tests.support.scrapes import parse_openmetrics
 
 READY = RoleReport(True, "", {}, idle_s=0.2)
 
@@ -72,9 +72,7 @@ def test_metrics_are_openmetrics_where_asked_for() -> None:
         plain = ask(http, "/metrics")
     assert openmetrics[1].startswith("application/openmetrics-text; version=1.0.0")
     assert plain[1].startswith("text/plain")
-    found = {
-        family.name: family for family in text_string_to_metric_families(openmetrics[2].decode())
-    }
+    found = {family.name: family for family in parse_openmetrics(openmetrics[2].decode())}
     (ready,) = found["penstock_role_ready"].samples
     assert (ready.labels, ready.value) == ({"role": "trainer"}, 0.0)
     (idle,) = found["penstock_role_idle_seconds"].samples

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import Metric
 
-from schemas.metrics import FromFigures, MetricSpec, families
+from schemas.metrics import FromFigures, MetricSpec, families, families_by
 
 SEEN = FromFigures(
     MetricSpec("penstock_seen_total", "counter", "Seen.", ("kind",)),
@@ -45,3 +45,11 @@ def test_a_histogram_counts_into_the_spec_s_buckets() -> None:
     (metric,) = histogram.collect()
     found = {s.labels["le"]: s.value for s in metric.samples if s.name.endswith("_bucket")}
     assert found == {"0.1": 2, "1.0": 3, "+Inf": 4}
+
+
+def test_parts_of_a_role_are_told_apart_by_their_number() -> None:
+    row = FromFigures(MetricSpec("penstock_items", "gauge", "Items.", ("shard",)), {"items": ()})
+    assert numbers(list(families_by([row], {10: {"items": 3.0}, 2: {"items": 4.0}, 5: {}}))) == {
+        ("penstock_items", "2"): 4,
+        ("penstock_items", "10"): 3,
+    }
