@@ -18,7 +18,9 @@ from ops.commands.data import data
 from ops.commands.demo import demo
 from ops.commands.doctor import doctor
 from ops.commands.evaluate import evaluate
+from ops.commands.index import index
 from ops.commands.label import label
+from ops.commands.pretrain import pretrain
 from ops.commands.recall import recall
 from ops.commands.replay import replay
 from ops.commands.run import run
@@ -69,13 +71,14 @@ def options(
         os.environ[CONFIG_VARIABLE] = str(config)  # children of this process read the same file
 
 
-for command in (up, demo, replay, data, label, evaluate, run, recall, tail, doctor):
+for command in (up, demo, replay, data, label, evaluate, pretrain, run, recall, tail, doctor):
     app.command()(command)
 app.command("click")(click_item)
 # All that follows a benchmark's name is the benchmark's, its --help too.
 _PASSED_ON = {"allow_interspersed_args": False, "allow_extra_args": True}
 app.command("bench", context_settings=_PASSED_ON)(bench)
 app.add_typer(topics, name="topics")
+app.add_typer(index, name="index")
 
 
 def main() -> None:
