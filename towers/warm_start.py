@@ -19,8 +19,7 @@ log = logging.getLogger(__name__)
 class WarmStart:
     """Vectors by item id, ready to begin with; counts how many were begun with.
 
-    Less their mean, which skip-gram gives to all alike and a cosine would take for likeness, and at
-    the length of any new row.
+    Each is brought to the length of any new row.
     """
 
     def __init__(self, content: VectorFile) -> None:
@@ -28,7 +27,6 @@ class WarmStart:
         self._rows = {item_id: row for row, item_id in enumerate(content.item_ids)}
         self._used = np.zeros(len(self._rows), np.bool_)
         vectors = torch.from_numpy(content.vectors.astype(np.float32))
-        vectors = vectors - vectors.mean(dim=0, keepdim=True) if len(vectors) else vectors
         self._vectors = torch.nn.functional.normalize(vectors) * NEW_NORM  # (items, dim)
 
     def __len__(self) -> int:

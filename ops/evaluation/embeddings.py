@@ -106,7 +106,8 @@ class Embedded:
         self._place(vectors)
 
     def _place(self, vectors: Doubles) -> None:
-        self._vectors, self._known = vectors, vectors.any(axis=1)
+        self._vectors = vectors
+        self._known: npt.NDArray[np.bool_] = np.asarray(vectors.any(axis=1))
 
 
 def train(

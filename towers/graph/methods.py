@@ -44,7 +44,8 @@ class ItemEmbeddings(NamedTuple):
     method: Method
     item_ids: list[str]
     vectors: Floats
-    """(items, dim)"""
+    """(items, dim), less the mean of those that were visited: skip-gram gives it to all alike, and
+    an inner product would take it for likeness."""
     counts: Floats
     """(items,): visits that each was learned from, decayed where it was learned from the graph; 0
     for one that was learned from its features alone."""
@@ -75,6 +76,7 @@ class Training:
         self._side_inputs: SideInputs | None = None
         inputs = self._inputs(reader)
         self._get = inputs.vectors
+        self._mean: Floats = np.zeros(rules.skip_gram.dim, np.float32)
         self._skip_gram = SkipGram(inputs, self._visits, rules.skip_gram, self._random)
         self.total = self._source.total
         """Sequences to learn from."""
@@ -104,6 +106,8 @@ class Training:
     def embeddings(self) -> ItemEmbeddings:
         """What was learned."""
         vectors: Floats = self._get(torch.arange(len(self._ids))).numpy()
+        self._mean = vectors.mean(axis=0)
+        vectors = vectors - self._mean
         ids, counts = list(self._ids), self._visits.astype(np.float32)
         cold = self._cold(set(ids))
         if cold:
@@ -113,9 +117,12 @@ class Training:
         return ItemEmbeddings(self.method, ids, vectors, counts)
 
     def cold(self, features: Features) -> Floats | None:
-        """(dim,): of an item that was not visited, by its features; None where they say nothing."""
+        """(dim,): of an item that was not visited, by its features; None where they say nothing.
+
+        To be compared with the last `embeddings`.
+        """
         vector = None if self._side_inputs is None else self._side_inputs.cold(features)
-        return None if vector is None else vector.numpy()
+        return None if vector is None else vector.numpy() - self._mean
 
     def _cold(self, visited: set[str]) -> dict[str, Floats]:
         found = {

@@ -52,6 +52,7 @@ def test_the_nearest_are_of_the_same_community(method: Method) -> None:
     assert len(found.item_ids) == COMMUNITIES * ITEMS_EACH
     assert found.vectors.shape == (len(found.item_ids), 16)
     assert same_community(found) >= 0.95
+    assert np.abs(found.vectors.mean(axis=0)).max() < 1e-5
     assert training.losses[-1] < training.losses[0]
     assert training.pairs > 10_000
 
