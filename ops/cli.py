@@ -20,8 +20,10 @@ from ops.commands.data import data
 from ops.commands.demo import demo
 from ops.commands.doctor import doctor
 from ops.commands.evaluate import evaluate
+from ops.commands.index import index
 from ops.commands.label import label
 from ops.commands.lag import lag
+from ops.commands.pretrain import pretrain
 from ops.commands.recall import recall
 from ops.commands.replay import replay
 from ops.commands.run import run
@@ -79,6 +81,7 @@ _COMMANDS = (
     data,
     label,
     evaluate,
+    pretrain,
     run,
     recall,
     tail,
@@ -94,6 +97,7 @@ app.command("click")(click_item)
 _PASSED_ON = {"allow_interspersed_args": False, "allow_extra_args": True}
 app.command("bench", context_settings=_PASSED_ON)(bench)
 app.add_typer(topics, name="topics")
+app.add_typer(index, name="index")
 
 
 def main() -> None:

@@ -276,6 +276,9 @@ class TowerSettings(Section):
     """Latest context values, such as cities, whose items are counted."""
     seed: int = 0
     """Seed of every random choice."""
+    warm_start: Path | None = None
+    """File of `penstock pretrain` whose vectors items' embeddings begin with; other items begin as
+    they would without it."""
 
     @field_validator("exposures_only")
     @classmethod

@@ -13,7 +13,7 @@ from schemas.settings import FeatureSettings, TowerSettings
 from towers.arrays import Floats, Ints, RaggedStore, State
 from towers.layers import Mlp
 from towers.meeting import Meeting
-from towers.vocabulary import Leaf, Vocabulary
+from towers.vocabulary import Leaf, Starts, Vocabulary
 
 
 class ItemSums(NamedTuple):
@@ -46,9 +46,14 @@ class ItemTower:
     """
 
     def __init__(
-        self, settings: TowerSettings, features: FeatureSettings, meeting: Meeting, seed: int
+        self,
+        settings: TowerSettings,
+        features: FeatureSettings,
+        meeting: Meeting,
+        seed: int,
+        starts: Starts = lambda item_id: None,
     ) -> None:
-        self._vocabulary = Vocabulary(settings, features.items, features.text_buckets, seed)
+        self._vocabulary = Vocabulary(settings, features.items, features.text_buckets, seed, starts)
         self._bags = RaggedStore()
         self._meet = meeting.items
         self.layers: nn.Module = nn.Identity()

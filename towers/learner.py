@@ -26,6 +26,7 @@ from towers.related import view
 from towers.trend import TrendCounts
 from towers.user_inputs import told_of, user_inputs
 from towers.users import User
+from towers.warm_start import COLD, WarmStart
 
 _LOSS_WINDOW = 100  # steps that the running loss looks back on, about
 
@@ -47,9 +48,10 @@ class Learner:
     and `load`. Item rows count up from 0 in order of discovery.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, warm: WarmStart = COLD) -> None:
         self._settings = settings.towers
-        self._model = TwoTower(settings.towers, settings.features)
+        self.warm = warm
+        self._model = TwoTower(settings.towers, settings.features, warm.start)
         self.world = Observer(settings, self._model)
         self._batches = BatchMaker(settings.towers)
         self._judge = Judge(settings.towers)

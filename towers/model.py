@@ -17,7 +17,7 @@ from towers.item_tower import ItemTower
 from towers.loss import LOSSES, Contest
 from towers.meeting import by_cosine, by_product
 from towers.user_tower import make_user_tower
-from towers.vocabulary import Vocabulary
+from towers.vocabulary import Starts, Vocabulary
 
 
 class UserInputs(NamedTuple):
@@ -63,11 +63,16 @@ class Outcome(NamedTuple):
 class TwoTower:
     """Users and items meet in one score only; histories and targets share the items' rows."""
 
-    def __init__(self, settings: TowerSettings, features: FeatureSettings) -> None:
+    def __init__(
+        self,
+        settings: TowerSettings,
+        features: FeatureSettings,
+        starts: Starts = lambda item_id: None,
+    ) -> None:
         self._settings = settings
         seed = settings.seed
         self._meeting = by_product() if settings.user_tower == "dot" else by_cosine()
-        self.items = ItemTower(settings, features, self._meeting, seed)
+        self.items = ItemTower(settings, features, self._meeting, seed, starts)
         self.user_features = Vocabulary(settings, features.users, features.text_buckets, seed + 2)
         self._user_tower = make_user_tower(settings, seed + 3)
         self._dense = nn.ModuleList([self._user_tower, self.items.layers])

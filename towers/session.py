@@ -223,6 +223,7 @@ class Session:
         if not self.caught_up and not self._links.first.missing_at_start():
             self.caught_up = True
             log.info("trainer=caught_up items=%d", len(self._core.learner.vectors))
+            self._core.learner.warm.say(len(self._core.learner.vectors))
         if self.caught_up and self._strangers:
             rows = self._core.learner.world.catalogue
             unknown = {one for one in self._strangers if rows.row(one) is None}

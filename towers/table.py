@@ -67,15 +67,20 @@ class EmbeddingTable:
         """The key of a known name."""
         return self._keys.get(name)
 
-    def add(self, name: str, from_zero: bool = False) -> int:
-        """The key of a name, known or new; `from_zero`: it needs no direction."""
+    def add(self, name: str, from_zero: bool = False, start: Tensor | None = None) -> int:
+        """The key of a name, known or new; `from_zero`: it needs no direction.
+
+        start: (dim,), where a new one begins, in a row of its own whatever `admit_after` says.
+        """
         key = self._keys.get(name)
         if key is None:
             key = self._keys[name] = len(self._keys)
             for array in ("_rows", "_cold", "_hits"):
                 setattr(self, array, grown(getattr(self, array), key + 1))
-            if not self._settings.admit_after:
-                self._rows[key] = self._take_row(key)
+            if start is not None or not self._settings.admit_after:
+                self._rows[key] = row = self._take_row(key)
+                if start is not None:
+                    self.weight[row] = start
         if not from_zero and self._cold[key] == _ZERO:
             self._cold[key] = 1 + xxhash.xxh3_64_intdigest(name.encode()) % COLD_ROWS
             row = self._rows[key]

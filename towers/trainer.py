@@ -30,6 +30,7 @@ from towers.saver import CheckpointSaver
 from towers.session import Core, Links, Session
 from towers.user_writer import UserWriter, connect_redis
 from towers.vector_writer import VectorWriter
+from towers.warm_start import read_warm_start
 
 log = logging.getLogger(__name__)
 
@@ -170,7 +171,7 @@ class Trainer:
         settings = self._settings
         self._metrics.restored = {}
         return Core(
-            Learner(settings),
+            Learner(settings, read_warm_start(settings.towers)),
             Publisher(settings),
             UserWriter(settings, connect_redis(settings.redis), self._now_ms),
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +15,9 @@ from towers.bag_sums import bag_sums
 from towers.features import FeatureReader
 from towers.numbers import Numbers
 from towers.table import EmbeddingTable
+
+Starts = Callable[[str], Tensor | None]
+"""Where the embedding of an id begins, (dim,); None where nothing is known of it."""
 
 
 class Leaf(NamedTuple):
@@ -38,7 +41,9 @@ class Vocabulary:
         kinds: Mapping[str, FeatureKind],
         text_buckets: int,
         seed: int,
+        starts: Starts = lambda identity: None,
     ) -> None:
+        self._starts = starts
         self.reader = FeatureReader(kinds, text_buckets)
         self.table = EmbeddingTable(settings, seed)
         self._numbers = Numbers(self.table)
@@ -49,13 +54,15 @@ class Vocabulary:
         """Keys and raw weights of the features, and of the id first, if there is one.
 
         An id's row begins at zero, so that the features alone decide at first; without any it
-        begins in a direction of the id, since the sum could be zero, and so if all are numeric.
+        begins in a direction of the id, since the sum could be zero, and so if all are numeric. An
+        id that `starts` knows begins there.
         """
         tokens = self.reader.read(features)
         keys, weights = [], []
         if identity is not None:
             directed = any(not token.number for token in tokens)
-            keys.append(self.table.add(f"={identity}", from_zero=directed))
+            start = self._starts(identity)
+            keys.append(self.table.add(f"={identity}", from_zero=directed, start=start))
             weights.append(1.0)
         for token in tokens:
             known = self._numbers.observe(token) if token.number else self.table.add(token.name)

@@ -62,6 +62,14 @@ def evaluate(
             "for movielens-100k, kept for mind and csv]",
         ),
     ] = None,
+    pretrain_share: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=0.9,
+            help="Share of the events that warm starts are learned from, and nobody is judged on.",
+        ),
+    ] = 0.0,
     to: Annotated[
         Path | None,
         typer.Option("--out", help="A folder for evaluation.json, .html and .png."),
@@ -82,6 +90,8 @@ def evaluate(
 
     `penstock evaluate --models baselines,penstock --out results`
 
+    `penstock evaluate --models penstock,warm-starts --pretrain-share 0.5`
+
     `penstock evaluate --dataset mind --path MINDsmall_train --sync-interval live,5m,1h,24h,never`
     """
     if to is not None:
@@ -93,7 +103,7 @@ def evaluate(
     intervals = [parse_interval(text) for text in sync_interval.split(",")]
     loaded = load_dataset(dataset, dataset_options(path, items))
     settings = run.with_texts(load_settings(), loaded)
-    stream = Stream(loaded, settings.labelling, limit)
+    stream = Stream(loaded, settings.labelling, limit, pretrain_share)
     excluded = run.excludes_own(dataset) if exclude_own is None else exclude_own
     groups = run.tasks_of(names, intervals, seeds)
     results = []

@@ -29,6 +29,7 @@ from streams.positives import label_positives
 from towers.learner import Learner
 from towers.publisher import Publisher
 from towers.publishing import Publishing
+from towers.warm_start import COLD, WarmStart
 
 _PARTITION = 0  # of events: one labeller sees all
 
@@ -44,10 +45,10 @@ class PenstockChain:
     from the index when that is later.
     """
 
-    def __init__(self, settings: Settings, sync: SyncInterval) -> None:
+    def __init__(self, settings: Settings, sync: SyncInterval, warm: WarmStart = COLD) -> None:
         self._settings = settings
         self._ts_ms = 0
-        self._learner = Learner(settings)
+        self._learner = Learner(settings, warm)
         self._vectors = _VectorTopic()
         publisher = Publisher(settings)
         self._publishing = Publishing(self._learner, publisher, self._vectors, self._now_ms)

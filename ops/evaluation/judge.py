@@ -32,6 +32,9 @@ _COVERED = 10
 Ints = npt.NDArray[np.int64]
 
 
+_UNKNOWN: npt.NDArray[np.bool_] = np.zeros(0, np.bool_)
+
+
 class Judged(NamedTuple):
     """What came of each judged positive, in order; every array counts positives first."""
 
@@ -47,6 +50,8 @@ class Judged(NamedTuple):
     """Distinct items that were within the first 10 of some list."""
     items: int
     """Items named by the end."""
+    unclicked: npt.NDArray[np.bool_] = _UNKNOWN
+    """The item was named, and nobody had clicked it."""
 
 
 class _List(NamedTuple):
@@ -63,6 +68,7 @@ class _World:
 
     def __init__(self) -> None:
         self.arrived: dict[str, tuple[int, int]] = {}  # (number, first seen in ms) by item
+        self.clicked: set[str] = set()
         self.own: dict[str, dict[str, None]] = {}
         self.users: dict[str, int] = {}
 
@@ -88,7 +94,7 @@ def judge(
     Raises ValueError when a list holds an item twice, too many, or one that is no candidate.
     """
     world, lists = _World(), dict[str, _List]()
-    found: list[tuple[int, int, int, int]] = []
+    found: list[tuple[int, int, int, int, int]] = []
     listed: set[str] = set()
     for run in stream.runs():
         request_id = run.events[0].request_id
@@ -99,13 +105,15 @@ def judge(
         if run.closes:
             del lists[request_id]
         new = world.take(run.events)
+        world.clicked.update(event.item_id for event in run.judged)
         if new:
             recommender.arrive([stream.item(event.item_id, event.ts_ms) for event in new])
         recommender.take(run.events)
         advance(len(run.events))
-    columns = np.array(found, np.int64).reshape(len(found), 4).T
-    ranks, candidates, ages_ms, users = columns
-    return Judged(ranks, candidates, ages_ms, users, len(listed), len(world.arrived))
+    columns = np.array(found, np.int64).reshape(len(found), 5).T
+    ranks, candidates, ages_ms, users, clicked = columns
+    unclicked = (clicked == 0) & (ages_ms >= 0)
+    return Judged(ranks, candidates, ages_ms, users, len(listed), len(world.arrived), unclicked)
 
 
 def _ask(recommender: Recommender, world: _World, first: Event, exclude_own: bool) -> _List:
@@ -120,9 +128,10 @@ def _ask(recommender: Recommender, world: _World, first: Event, exclude_own: boo
     return _List(places, first.ts_ms, named, named - len(exclude))
 
 
-def _verdict(made: _List, world: _World, event: Event) -> tuple[int, int, int, int]:
-    """Rank, candidates, age and user, as `Judged` has them."""
+def _verdict(made: _List, world: _World, event: Event) -> tuple[int, int, int, int, int]:
+    """Rank, candidates, age and user, as `Judged` has them, and whether it was clicked before."""
     number, first_ms = world.arrived.get(event.item_id, (made.named, 0))
     age_ms = max(0, made.ts_ms - first_ms) if number < made.named else UNSEEN
     user = world.users.setdefault(event.user_id, len(world.users))
-    return made.places.get(event.item_id, 0), made.candidates, age_ms, user
+    clicked = event.item_id in world.clicked
+    return made.places.get(event.item_id, 0), made.candidates, age_ms, user, clicked

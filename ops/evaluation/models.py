@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ops.evaluation.ablations import ABLATIONS, Ablation, changed
 from ops.evaluation.item_knn import ItemKnn
 from ops.evaluation.matrix import MatrixCompletion
 from ops.evaluation.popularity import Popularity, Random, clicks, exposures
 from ops.evaluation.recommender import Recommender
-from ops.evaluation.stream import FeatureNames
+from ops.evaluation.stream import NOTHING_BEFORE, Before, FeatureNames
 from ops.evaluation.sync import SyncInterval
 from schemas.errors import SettingsError
 from schemas.settings import Settings
+
+if TYPE_CHECKING:
+    from towers.graph.methods import Method  # with torch, which takes a second
 
 PENSTOCK = "penstock"
 
@@ -26,6 +29,7 @@ class Setup(NamedTuple):
     features: FeatureNames
     sync: SyncInterval
     seed: int
+    before: Before = NOTHING_BEFORE
 
 
 class Model(NamedTuple):
@@ -69,6 +73,28 @@ def _chain(ablation: Ablation | None = None) -> Callable[[Setup], Recommender]:
     return build
 
 
+def _embedded(method: Method) -> Callable[[Setup], Recommender]:
+    def build(setup: Setup) -> Recommender:
+        from ops.evaluation.embeddings import Embedded  # with torch, which takes a second
+
+        return Embedded(setup.settings, method, setup.seed)
+
+    return build
+
+
+def _warm(method: Method) -> Callable[[Setup], Recommender]:
+    def build(setup: Setup) -> Recommender:
+        from ops.evaluation.chain import PenstockChain  # with torch, which takes a second
+        from ops.evaluation.embeddings import warm_start
+
+        seed = setup.settings.towers.seed + setup.seed
+        settings = changed(setup.settings, "towers", seed=seed)
+        warm = warm_start(settings, method, *setup.before, seed)
+        return PenstockChain(settings, setup.sync, warm)
+
+    return build
+
+
 def _clicks(half_life: float | None) -> Callable[[Setup], Recommender]:
     def build(setup: Setup) -> Recommender:
         rules = setup.settings.labelling
@@ -103,8 +129,30 @@ _BASELINES: dict[str, Model] = {
     ),
 }
 
+_METHODS: dict[Method, str] = {
+    "item2vec": "skip-gram over sessions",
+    "deepwalk": "skip-gram over walks",
+    "node2vec": "skip-gram over second-order walks",
+    "eges": "skip-gram over walks along the clicks, with side information",
+}
+_EMBEDDINGS: dict[str, Model] = {
+    name: Model(f"{summary}, alone", _embedded(name), seeded=True)
+    for name, summary in _METHODS.items()
+}
+_WARM_STARTS: dict[str, Model] = {
+    f"warm-{name}": Model(
+        f"penstock, its items begun by {name}; see --pretrain-share",
+        _warm(name),
+        seeded=True,
+        synced=True,
+    )
+    for name in _METHODS
+}
+
 MODELS: dict[str, Model] = {
     **_BASELINES,
+    **_EMBEDDINGS,
+    **_WARM_STARTS,
     PENSTOCK: Model("as the settings say", _chain(), seeded=True, synced=True),
     **{
         name: Model(ablation.summary, _chain(ablation), seeded=True, synced=True)
@@ -112,5 +160,10 @@ MODELS: dict[str, Model] = {
     },
 }
 
-GROUPS: dict[str, list[str]] = {"baselines": list(_BASELINES), "ablations": list(ABLATIONS)}
+GROUPS: dict[str, list[str]] = {
+    "baselines": list(_BASELINES),
+    "ablations": list(ABLATIONS),
+    "embeddings": list(_EMBEDDINGS),
+    "warm-starts": list(_WARM_STARTS),
+}
 """Names that stand for several."""

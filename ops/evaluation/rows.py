@@ -51,7 +51,7 @@ def row_of(result: Evaluated) -> Row:
     mrr = estimate(np.mean([reciprocals(one.ranks) for one in result.judged], axis=0), first.users)
     row |= {"mrr": _number(mrr.mean), "mrr_low": _number(mrr.low), "mrr_high": _number(mrr.high)}
     row["coverage"] = float(np.mean([one.listed / max(one.items, 1) for one in result.judged]))
-    return row | _freshness(result) | {"seconds": result.seconds}
+    return row | _freshness(result) | _beginnings(result) | {"seconds": result.seconds}
 
 
 def stream_figures(judged: Judged) -> Row:
@@ -65,6 +65,7 @@ def stream_figures(judged: Judged) -> Row:
     }
     for name, age_ms in FRESH_MS.items():
         figures[f"new_{name}_share"] = _mean(known & (judged.ages_ms <= age_ms))
+    figures["unclicked_share"] = _mean(judged.unclicked)
     for k in CUTS:
         figures[f"random_expected@{k}"] = _mean(known * random_hits(judged.candidates, k))
     return figures
@@ -78,6 +79,18 @@ def _freshness(result: Evaluated) -> Row:
         fresh = (ages_ms >= 0) & (ages_ms <= age_ms)
         for k in CUTS[:2]:
             row[f"new_{name}_recall@{k}"] = _mean(result.hits(k)[fresh])
+    return row
+
+
+def _beginnings(result: Evaluated) -> Row:
+    """Recall of the first tenth of the clicks, and of those on items that nobody had clicked."""
+    unclicked = result.judged[0].unclicked
+    first = len(result.judged[0].ranks) // 10
+    row: Row = {}
+    for k in CUTS[:2]:
+        row[f"first_tenth_recall@{k}"] = _mean(result.hits(k)[:first])
+        known = result.hits(k)[unclicked] if len(unclicked) else unclicked
+        row[f"unclicked_recall@{k}"] = _mean(known)
     return row
 
 

@@ -69,7 +69,7 @@ def evaluate(
         judged: list[Judged] = []
         begun_s = time.perf_counter()
         for task in group:
-            setup = Setup(settings, stream.features, task.sync, task.seed)
+            setup = Setup(settings, stream.features, task.sync, task.seed, stream.before)
             recommender = MODELS[task.model].build(setup)
             judged.append(judge(stream, recommender, exclude_own, started(task)))
         seconds = (time.perf_counter() - begun_s) / len(group)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby, islice
 from typing import NamedTuple
 
@@ -18,6 +18,17 @@ class FeatureNames(NamedTuple):
     users: frozenset[str]
 
 
+class Before(NamedTuple):
+    """What came before the part of the data set that is evaluated."""
+
+    events: Sequence[Event]
+    items: Mapping[str, Item]
+    """Of the whole catalogue, by id."""
+
+
+NOTHING_BEFORE = Before((), {})
+
+
 class Run(NamedTuple):
     """Consecutive events of one request: all of it, or a part of it."""
 
@@ -31,17 +42,27 @@ class Run(NamedTuple):
 
 
 class Stream:
-    """The first `limit` events of a data set in its order, read as often as wanted.
+    """The first `limit` events of a data set in its order, read as often as wanted; less the first
+    `before_share` of them, which are for those who learn beforehand.
 
     A positive is judged once per request and item, whatever its action. Events of actions that
     the settings do not know are left out and counted.
     """
 
-    def __init__(self, dataset: Dataset, rules: LabellingSettings, limit: int | None) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        rules: LabellingSettings,
+        limit: int | None,
+        before_share: float = 0.0,
+    ) -> None:
         self._dataset = dataset
         self._rules = rules
         self._limit = limit
         self._items: dict[str, Item] = {item.item_id: item for item in dataset.items}
+        self._skipped = 0
+        self.before = self._split(before_share)
+        """What is not evaluated, for those who learn before they are."""
         self._open: dict[str, int] = {}  # positives to judge, by request
         self.events = 0
         """Events that are evaluated."""
@@ -84,7 +105,20 @@ class Stream:
         return (event for event in self._all() if event.action in known)
 
     def _all(self) -> Iterable[Event]:
-        return islice(self._dataset.events, self._limit)
+        return islice(self._dataset.events, self._skipped, self._limit)
+
+    def _split(self, share: float) -> Before:
+        """The first `share` of the events, up to the end of the request that this falls in."""
+        events: list[Event] = []
+        wanted = int(
+            share * min(self._dataset.events_total, self._limit or self._dataset.events_total)
+        )
+        for event in islice(self._dataset.events, self._limit):
+            if len(events) >= wanted and (not events or event.request_id != events[-1].request_id):
+                break
+            events.append(event)
+        self._skipped = len(events)
+        return Before(events, self._items)
 
     def _survey(self) -> FeatureNames:
         taken: dict[str, set[str]] = {}

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
 from ops.commands.bench import find_benches
@@ -14,7 +15,7 @@ from schemas.errors import EnvironmentProblem
 from schemas.events import CLICK, EXPOSURE
 from schemas.samples import POSITIVE, SampleBatch
 from schemas.settings import Settings, TowerSettings, TrainerSettings
-from tests.benchmarks import label_cores, label_stream, labelling, rounds, rpc, trainer
+from tests.benchmarks import graph, label_cores, label_stream, labelling, rounds, rpc, trainer
 from tests.benchmarks.bare_model import BareModel, bare_batch
 from tests.benchmarks.label_stream import Labels
 from tests.benchmarks.recall_world import embedded_broker, running
@@ -217,3 +218,18 @@ def test_every_recall_and_every_echo_is_answered(tmp_path: Path) -> None:
         assert {len(reply.items) for reply in answer.replies} == {10}
     assert {reply.shards_answered for reply in answers["recall"].replies} == {2}
     assert {reply.shards_answered for reply in answers["echo"].replies} == {0}
+
+
+def test_graph_walks_and_learns_what_is_planted() -> None:
+    size = graph.Size(items=500, edges=2_000, walks=20, length=5, steps=1, users=200, epochs=3)
+    rows = graph.measure_walks(size, 1) + graph.measure_pairs(size, 1)
+    assert [row.contender for row in rows] == [
+        "unweighted draws alone", "DeepWalk", "node2vec, p 0.5, q 2", "bare torch", "skip-gram",
+    ]  # fmt: skip
+    sessions = graph.clicks_of(size)
+    assert {len(one) for one in sessions} == {size.clicks}
+    chance = 50 / size.items
+    vectors = {item: np.eye(50, dtype=np.float32)[item // 10] for item in range(size.items)}
+    assert graph.recall(vectors, sessions) == 1.0  # by the communities, which the clicks keep to
+    own = graph._own(sessions, size, 1)
+    assert float(own.note.removeprefix("recall@50 ")) > 3 * chance

@@ -10,6 +10,7 @@ import pytest
 from ops.evaluation.judge import UNSEEN, judge
 from ops.evaluation.models import MODELS, Setup
 from ops.evaluation.recommender import Ask, Recommender
+from ops.evaluation.stream import Before
 from ops.evaluation.sync import LIVE
 from schemas.events import Event, Item
 from tests.unit.ops.evaluation.streams import SETTINGS, event, random_events, stream_of
@@ -95,6 +96,19 @@ def test_a_click_is_judged_by_the_list_of_its_request() -> None:
     assert found.candidates.tolist() == [2, 2, 2]
 
 
+def test_clicks_on_items_that_nobody_had_clicked_are_marked() -> None:
+    events = [
+        event("exposure", "u", "a", "1"),
+        event("click", "u", "a", "2"),
+        event("click", "v", "a", "3"),
+        event("click", "v", "b", "4"),
+        event("exposure", "u", "c", "5"),
+        event("click", "u", "c", "6"),
+    ]
+    found = judge(stream_of(events), model("popularity"), exclude_own=False)
+    assert found.unclicked.tolist() == [True, False, False, True]
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_items_that_come_once_are_never_found(name: str) -> None:
     """Any model that finds one was told of the click before it was asked."""
@@ -133,4 +147,6 @@ def test_a_list_that_breaks_its_contract_is_refused(items: list[str]) -> None:
 
 
 def model(name: str) -> Recommender:
-    return MODELS[name].build(Setup(SETTINGS, stream_of([]).features, LIVE, 0))
+    earlier = [event("click", "w", f"i{n % 7}", f"w{n}", n) for n in range(20)]
+    setup = Setup(SETTINGS, stream_of([]).features, LIVE, 0, Before(earlier, {}))
+    return MODELS[name].build(setup)

@@ -19,7 +19,7 @@ def test_names_and_groups_in_the_order_asked_for() -> None:
     assert chosen("penstock,random,penstock") == ["penstock", "random"]
     assert chosen("ablations") == list(ABLATIONS)
     assert chosen("item-knn,baselines")[0] == "item-knn"
-    assert set(chosen("baselines,penstock,ablations")) == set(MODELS)
+    assert set(chosen("baselines,penstock,ablations,embeddings,warm-starts")) == set(MODELS)
     assert set(GROUPS).isdisjoint(MODELS)
 
 
