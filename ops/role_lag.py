@@ -178,5 +178,7 @@ class RoleLag:
                 found.setdefault(
                     part, event_time_ms(topic, record.value, record.headers, record.timestamp)
                 )
-                consumer.pause(part)
+            if polled:  # not by pause(): of a paused partition kafka-python keeps what it holds
+                consumer.assign([part for part in nexts if part not in found])
+        consumer.assign([])
         return found
