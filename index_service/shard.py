@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 
 import numpy as np
 import numpy.typing as npt
 
-from index_service.attributes import AttributeTable, BoolArray
-from index_service.backend import Backend, unit_vector
+from index_service.attributes import BoolArray
+from index_service.backend import Backend
 from index_service.hnsw import HnswBackend
+from index_service.item_table import ItemTable, ShardState
 from index_service.query import Query
 from index_service.ranking import top
 from index_service.rebuild import GraphRebuild
 from index_service.slots import IntArray, VectorSlots
-from index_service.trend import Float64Array, TrendCounts
-from schemas.errors import DecodeError
+from index_service.trend import Float64Array
 from schemas.recall import Channel, RecalledItem
 from schemas.score import RECENT, SIMILAR, TAKEN, blended
 from schemas.settings import Settings
@@ -40,15 +40,26 @@ class Shard:
         """`executor` builds graphs."""
         self._settings = settings
         self._executor = executor
-        self._slots = VectorSlots(settings.towers.dim)
-        self._trend = TrendCounts()
-        self._attributes = AttributeTable()
-        self._servable = np.zeros(self._slots.capacity, dtype=np.bool_)  # by slot
+        self._items = ItemTable(settings.towers.dim)
         self._graph: Backend | None = None
         self._rebuild: GraphRebuild | None = None
 
     def __len__(self) -> int:
         return len(self._slots)
+
+    @property
+    def _slots(self) -> VectorSlots:
+        return self._items.slots
+
+    @property
+    def trend_clock(self) -> float:
+        """The newest clock that an item came with."""
+        return self._items.trend_clock
+
+    @property
+    def step(self) -> int:
+        """The newest trainer step that an item came with."""
+        return self._items.step
 
     @property
     def dead_share(self) -> float:
@@ -58,33 +69,27 @@ class Shard:
     @property
     def fields(self) -> set[str]:
         """Attributes that some item has."""
-        return self._attributes.fields()
+        return self._items.attributes.fields()
 
     def upsert(self, item: ItemVector) -> None:
         """Put or replace an item. Raises DecodeError, changing nothing, when a number is none."""
-        vector = unit_vector(item.vector, self._slots.dim)
-        for name, value in [("trend_clock", item.trend_clock), *item.counts.items()]:
-            if not (math.isfinite(value) and value >= 0):
-                msg = f"{name} must be finite and at least 0; got {value}; publish the item again"
-                raise DecodeError(msg)
-        known = self._slots.slot_of(item.item_id)
-        moved = known is None or not np.array_equal(self._slots.vectors[known], vector)
-        slot = self._slots.put(item.item_id, vector)
-        if len(self._servable) < self._slots.capacity:
-            self._servable = np.pad(self._servable, (0, self._slots.capacity - len(self._servable)))
-        self._servable[slot] = item.available
-        self._trend.put(slot, item, self._slots.capacity)
-        self._attributes.put(slot, item.attributes, self._slots.capacity)
+        slot, moved = self._items.put(item)
         if moved:
-            self._change_graph(item.item_id, vector)
+            self._change_graph(item.item_id, self._slots.vectors[slot])
 
     def delete(self, item_id: str) -> None:
         """Take an item out; one that is not in is no error."""
-        slot = self._slots.remove(item_id)
-        if slot is not None:
-            self._servable[slot] = False
-            self._attributes.clear(slot)
+        if self._items.remove(item_id) is not None:
             self._change_graph(item_id, None)
+
+    def copied(self) -> Callable[[], ShardState]:
+        """See `ItemTable.copied`: the items as they are now, for a snapshot."""
+        return self._items.copied()
+
+    def restore(self, state: ShardState) -> None:
+        """Hold these items, and no others. A graph is built when `tend` is called next."""
+        self.close()
+        self._items, self._graph, self._rebuild = ItemTable.of(state), None, None
 
     def vector_of(self, item_id: str) -> Float32Array | None:
         """(dim,), or None; also of an item that is not available."""
@@ -145,7 +150,7 @@ class Shard:
             name: (np.searchsorted(slots, marked), values)
             for name, (marked, values) in marks.items()
         }
-        biases = self._trend.biases(query.weights, slots, query.trend_clock)
+        biases = self._items.trend.biases(query.weights, slots, query.trend_clock)
         return blended(cosines, query.scale, query.weights, biases, placed)
 
     def _marked(
@@ -162,9 +167,9 @@ class Shard:
 
     def _allowed(self, query: Query) -> BoolArray:
         """(used,): the slots whose item may be returned."""
-        allowed = self._servable[: self._slots.used].copy()
+        allowed = self._items.servable[: self._slots.used].copy()
         if query.conditions:
-            allowed &= self._attributes.mask(query.conditions, self._slots.used)
+            allowed &= self._items.attributes.mask(query.conditions, self._slots.used)
         allowed[self._slots.slots_of(list(query.exclude))] = False
         return allowed
 
@@ -192,7 +197,7 @@ class Shard:
         """Slots of the allowed items with the most bias: a share of k; k of them without vector."""
         share = 1.0 if query.vector is None else self._settings.index.trending_share
         count = math.ceil(share * query.k)
-        biases = self._trend.biases(query.weights, allowed, query.trend_clock)
+        biases = self._items.trend.biases(query.weights, allowed, query.trend_clock)
         trends = blended(np.zeros(len(allowed)), 0.0, query.weights, biases, {})
         return allowed[top(trends, count)]
 
@@ -209,7 +214,7 @@ class Shard:
 
     def _change_graph(self, item_id: str, vector: Float32Array | None) -> None:
         if self._rebuild is not None:
-            self._rebuild.note(item_id, vector)
+            self._rebuild.note(item_id, None if vector is None else vector.copy())
         if self._graph is not None:
             if vector is None:
                 self._graph.delete([item_id])

@@ -22,6 +22,16 @@ class VectorSlots:
         self._id_at: list[str | None] = []
         self._free: list[int] = []
 
+    @classmethod
+    def of(cls, ids: list[str], vectors: Float32Array) -> VectorSlots:
+        """Distinct ids and their vectors (len(ids), dim), taken over, in slots 0, 1, ..."""
+        made = cls(vectors.shape[1])
+        if ids:
+            made._vectors = vectors
+        made._slot_of = {item_id: slot for slot, item_id in enumerate(ids)}
+        made._id_at = list(ids)
+        return made
+
     def __len__(self) -> int:
         return len(self._slot_of)
 
@@ -76,6 +86,10 @@ class VectorSlots:
             raise LookupError(msg)
         return item_id
 
+    def items_by_slot(self) -> list[str | None]:
+        """(used,): a copy; None where a slot is free."""
+        return self._id_at.copy()
+
     def occupied(self) -> tuple[list[str], IntArray]:
         """All items and their slots, in the same order."""
         slots = np.fromiter(self._slot_of.values(), dtype=np.intp, count=len(self._slot_of))
@@ -89,7 +103,8 @@ class VectorSlots:
             slot = len(self._id_at)
             self._id_at.append(item_id)
             if slot >= self.capacity:
-                grown = np.zeros((2 * self.capacity, self.dim), dtype=np.float32)
+                capacity = max(2 * self.capacity, _FIRST_CAPACITY)
+                grown = np.zeros((capacity, self.dim), dtype=np.float32)
                 grown[:slot] = self._vectors
                 self._vectors = grown
         self._slot_of[item_id] = slot
