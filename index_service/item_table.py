@@ -50,6 +50,8 @@ class ItemTable:
         self.servable: BoolArray = np.zeros(self.slots.capacity, dtype=np.bool_)  # by slot
         self.available = 0
         """How many items are servable."""
+        self.version = 0
+        """Grows with every change."""
         self.trend_clock = 0.0
         self.step = 0
 
@@ -87,6 +89,7 @@ class ItemTable:
         self.attributes.put(slot, item.attributes, self.slots.capacity)
         self.trend_clock = max(self.trend_clock, item.trend_clock)
         self.step = max(self.step, item.step)
+        self.version += 1
         return slot, moved
 
     def remove(self, item_id: str) -> int | None:
@@ -95,6 +98,7 @@ class ItemTable:
         if slot is not None:
             self._serve(slot, False)
             self.attributes.clear(slot)
+            self.version += 1
         return slot
 
     def copied(self) -> Callable[[], ShardState]:
