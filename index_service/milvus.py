@@ -79,7 +79,7 @@ class MilvusBackend:
         if wanted > _MAX_K:
             msg = f"Milvus finds at most {_MAX_K} items at once; got k = {wanted}; ask for fewer"
             raise ValueError(msg)
-        if not wanted:
+        if not wanted or not len(rows):
             return [Neighbours([], np.empty(0, dtype=np.float32)) for _ in rows]
         found = self._client.search(
             self._name,

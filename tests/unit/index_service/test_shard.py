@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor, Future
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -20,33 +19,10 @@ from schemas.errors import DecodeError
 from schemas.recall import Channel, RecalledItem
 from schemas.settings import IndexSettings, Settings, TowerSettings
 from schemas.vectors import ItemVector, pack_vector, unpack_vector
+from tests.support.step_executor import StepExecutor
 
 DIM = 8
 NAMES = ("positives@100", "exposures@100", "positives@9")
-P = ParamSpec("P")
-T = TypeVar("T")
-
-
-class StepExecutor(Executor):
-    """Runs what was submitted when the test says so."""
-
-    def __init__(self) -> None:
-        self.waiting: list[Callable[[], None]] = []
-        self.submitted = 0
-
-    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        future: Future[T] = Future()
-
-        def work() -> None:
-            if future.set_running_or_notify_cancel():
-                future.set_result(fn(*args, **kwargs))
-
-        self.waiting.append(work)
-        self.submitted += 1
-        return future
-
-    def step(self) -> None:
-        self.waiting.pop(0)()
 
 
 class World:
