@@ -72,17 +72,17 @@ class Checks:
 
     def check(self, items: ItemTable, live: LiveIndex) -> None:
         """One check, now, in this thread."""
-        backend, used = live.backend, items.slots.used
-        if backend is None or not items.available:
-            return
         with live.lock:
-            vectors, servable = items.slots.vectors, items.servable[:used].copy()
+            if live.backend is None or not items.available:
+                return
+            vectors = items.slots.vectors
+            servable = items.servable[: len(vectors)].copy()
             ids, unwritten = items.slots.items_by_slot(), set(live.unwritten())
             share = items.available / len(items.slots)
         at = self._chance.choices(np.flatnonzero(servable).tolist(), k=_QUERIES)
         own = [(str(ids[slot]), vectors[slot].copy()) for slot in at]
         queries = [self._chance.choice(self._latest) if self._latest else row for _, row in own]
-        products = np.stack(queries) @ vectors[:used].T  # (queries, used)
+        products = np.stack(queries) @ vectors.T  # (queries, used)
         products[:, ~servable] = -np.inf
         depth = min(_DEPTH, items.available)
         found = live.search_many(np.stack(queries), math.ceil(depth / share))

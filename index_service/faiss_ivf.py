@@ -55,18 +55,24 @@ class FaissIvfBackend(FaissBackend):
             return self._faiss.IndexFlatL2(self._dim)
         return self._faiss.IndexFlatIP(self._dim)
 
-    def _propose(self, queries: Float32Array, k: int) -> list[IntArray]:
-        if not k:
-            return [np.empty(0, dtype=np.intp) for _ in queries]
+    def _nearest(self, queries: Float32Array, k: int) -> list[tuple[IntArray, Float32Array]]:
         if not self._learned_from:
-            return list(self._index.search(queries, k)[1])
-        probes, found = self.breadth, None
-        while found is None or (found.min() < 0 and probes < self.lists):
-            if found is not None:
-                probes *= 4  # too few items in these lists
-            chosen = self._faiss.SearchParametersIVF(nprobe=min(probes, self.lists))
-            found = self._index.search(queries, k, params=chosen)[1]  # (queries, k)
-        return list(found)
+            distances, found = self._index.search(queries, k)
+        else:
+            distances, found = self._look_into_lists(queries, k)
+        sign = -1.0 if self._metric == "l2" else 1.0
+        pairs = zip(found, sign * distances, strict=True)
+        return [(slots[slots >= 0], scores[slots >= 0]) for slots, scores in pairs]
+
+    def _look_into_lists(self, queries: Float32Array, k: int) -> Any:
+        """Distances and slots (queries, k), of more lists where these hold too few items."""
+        probes, lists = min(self.breadth, self.lists), self.lists
+        while True:
+            chosen = self._faiss.SearchParametersIVF(nprobe=probes)
+            distances, found = self._index.search(queries, k, params=chosen)
+            if probes == lists or found.min() >= 0:
+                return distances, found
+            probes = min(4 * probes, lists)
 
     def _put_in(self, slots: IntArray, vectors: Float32Array) -> None:
         self._faiss.omp_set_num_threads(1)

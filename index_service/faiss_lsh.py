@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from index_service.backend import Metric
+from index_service.backend import Metric, scores_of
 from index_service.faiss_slots import FaissBackend
 from index_service.slots import IntArray
 from schemas.vectors import Float32Array
@@ -37,11 +37,17 @@ class FaissLshBackend(FaissBackend):
         codes.this.disown()
         return index
 
-    def _propose(self, queries: Float32Array, k: int) -> list[IntArray]:
-        if not k:
-            return [np.empty(0, dtype=np.intp) for _ in queries]
+    def _nearest(self, queries: Float32Array, k: int) -> list[tuple[IntArray, Float32Array]]:
         wanted = min(len(self), self.breadth * k + _MORE)
-        return list(self._index.search(queries, wanted)[1])
+        found = self._index.search(queries, wanted)[1]
+        return [self._ranked(*each, k) for each in zip(queries, found, strict=True)]
+
+    def _ranked(
+        self, query: Float32Array, slots: IntArray, k: int
+    ) -> tuple[IntArray, Float32Array]:
+        scores = scores_of(self._slots.vectors[slots], query, self._metric)
+        best = np.argsort(-scores, kind="stable")[:k]
+        return slots[best], scores[best]
 
     def _settle(self) -> None:
         """Projections are drawn once, whatever the vectors."""

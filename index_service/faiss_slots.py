@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from index_service.backend import Metric, Neighbours, prepared, prepared_queries, scores_of
+from index_service.backend import Metric, Neighbours, prepared, prepared_queries
 from index_service.backend_file import load_arrays, save_arrays
 from index_service.slots import IntArray, VectorSlots
 from schemas.errors import EnvironmentProblem
@@ -49,8 +49,8 @@ class FaissBackend(ABC):
         """An empty index that takes vectors with ids."""
 
     @abstractmethod
-    def _propose(self, queries: Float32Array, k: int) -> list[IntArray]:
-        """For each query (queries, dim) slots of items near it; negative ones mean none."""
+    def _nearest(self, queries: Float32Array, k: int) -> list[tuple[IntArray, Float32Array]]:
+        """For each of `queries` (queries, dim) slots by falling score, and the scores; k >= 1."""
 
     @abstractmethod
     def _settle(self) -> None:
@@ -79,12 +79,15 @@ class FaissBackend(ABC):
         return self.search_many(query[np.newaxis], k)[0]
 
     def search_many(self, queries: Float32Array, k: int) -> list[Neighbours]:
-        """See `Backend.search_many`. What the index proposes is ranked by exact scores."""
+        """See `Backend.search_many`."""
         rows = prepared_queries(queries, k, self._dim, self._metric)
         with self._lock:
+            wanted = min(k, len(self))
+            if not wanted or not len(rows):
+                return [Neighbours([], np.empty(0, dtype=np.float32)) for _ in rows]
             self._faiss.omp_set_num_threads(1)  # of this thread; more would take others' cores
-            proposed = self._propose(rows, min(k, len(self)))
-            return [self._ranked(*each, k) for each in zip(rows, proposed, strict=True)]
+            near = self._nearest(rows, wanted)
+            return [Neighbours(self._slots.ids_at(slots), scores) for slots, scores in near]
 
     def save(self, path: Path) -> None:
         """See `Backend.save`. The index is made again from the vectors when it is loaded."""
@@ -121,9 +124,3 @@ class FaissBackend(ABC):
             labels = slots.astype(np.int64)
             chosen = self._faiss.IDSelectorArray(len(labels), self._faiss.swig_ptr(labels))
             self._index.remove_ids(chosen)
-
-    def _ranked(self, query: Float32Array, slots: IntArray, k: int) -> Neighbours:
-        slots = slots[slots >= 0]
-        scores = scores_of(self._slots.vectors[slots], query, self._metric)
-        best = np.argsort(-scores, kind="stable")[:k]
-        return Neighbours([self._slots.id_at(int(slot)) for slot in slots[best]], scores[best])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +24,8 @@ _NEAREST_MORE = 20
 _SCAN_BELOW = 0.25
 """Share of the items that a filter leaves, below which they are compared one by one: the backend
 knows no filter, so it would be asked for many that are thrown away."""
+_GATHER_BELOW = 0.25
+"""Share of the rows whose gathering costs less than the product over all."""
 _UNEVEN = 4
 """Queries are searched together when none asks for so many times the items of another."""
 
@@ -40,7 +44,8 @@ class Plan:
     fetched: int
     """To ask the backend for; 0: compare."""
     among: IntArray | None
-    """Slots to compare; None: all."""
+    """Slots to compare; None when the backend is asked. They are looked up with the lock held:
+    numpy gives nonsense of flags that change while it lists them."""
     unwritten: list[str]
     """Items that the backend may not find as they are."""
 
@@ -57,28 +62,26 @@ def plan_search(query: Query, items: ItemTable, live: LiveIndex, exact_below: in
     if wanted and by_backend:
         # What is excluded was liked or seen, so it lies near the query: it is counted in full.
         fetched = wanted * len(items.slots) // admitted.count + len(query.exclude)
-    return comparing(
-        Plan(
-            query=query,
-            items=items,
-            admitted=admitted,
-            vectors=items.slots.vectors,
-            wanted=wanted,
-            fetched=fetched,
-            among=None,
-            unwritten=live.unwritten() if fetched else [],
-        )
+    plan = Plan(
+        query=query,
+        items=items,
+        admitted=admitted,
+        vectors=items.slots.vectors,
+        wanted=wanted,
+        fetched=fetched,
+        among=None,
+        unwritten=live.unwritten() if fetched else [],
     )
+    return plan if fetched or not wanted else comparing(plan)
 
 
-def comparing(plan: Plan, always: bool = False) -> Plan:
-    """The plan, with the slots to compare where few are; `always`: without the backend."""
-    if plan.fetched and not always:
-        return plan
-    # A gather of rows costs more than the product over all, unless few are left.
-    few = 4 * plan.admitted.count < len(plan.vectors)
-    among = plan.admitted.slots() if few and plan.wanted else None
-    return Plan(**{**vars(plan), "fetched": 0, "among": among})
+def comparing(plan: Plan) -> Plan:
+    """The plan, without the backend; the lock is held."""
+    admitted = Admission(plan.items, plan.query)
+    vectors = plan.items.slots.vectors
+    return dataclasses.replace(
+        plan, admitted=admitted, vectors=vectors, fetched=0, among=admitted.slots()
+    )
 
 
 def propose(plans: Sequence[Plan], live: LiveIndex) -> list[list[str] | IntArray]:
@@ -87,23 +90,26 @@ def propose(plans: Sequence[Plan], live: LiveIndex) -> list[list[str] | IntArray
     Queries that go the same way go together: one call of the backend, one matrix product.
     """
     found: list[list[str] | IntArray] = [[] for _ in plans]
-    groups: dict[int, list[int]] = defaultdict(list)
+    asking: dict[int, list[int]] = defaultdict(list)
+    comparing_all: dict[int, list[int]] = defaultdict(list)
     for at, plan in enumerate(plans):
-        if plan.among is not None:
+        if plan.fetched:
+            asking[_rung(plan.fetched)].append(at)
+        elif plan.among is not None and _GATHER_BELOW * len(plan.vectors) > len(plan.among):
             found[at] = _compare(plan, plan.vectors[plan.among] @ _vector(plan), plan.among)
-        elif plan.wanted:
-            groups[_rung(plan.fetched)].append(at)
-    for rung, members in groups.items():
-        queries = np.stack([_vector(plans[at]) for at in members])  # (queries, dim)
-        if rung:
-            k = max(plans[at].fetched for at in members)
-            for at, near in zip(members, live.search_many(queries, k), strict=True):
-                found[at] = near.ids
-        else:
-            products = queries @ plans[members[0]].vectors.T  # (queries, used)
-            for at, cosines in zip(members, products, strict=True):
-                slots = plans[at].admitted.slots()
-                found[at] = _compare(plans[at], cosines[slots], slots)
+        elif plan.among is not None:
+            comparing_all[len(plan.vectors)].append(at)
+    for members in asking.values():
+        k = max(plans[at].fetched for at in members)
+        near = live.search_many(_stacked(plans, members), k)
+        for at, neighbours in zip(members, near, strict=True):
+            found[at] = neighbours.ids
+    for members in comparing_all.values():
+        products = _stacked(plans, members) @ plans[members[0]].vectors.T  # (queries, used)
+        for at, cosines in zip(members, products, strict=True):
+            slots = plans[at].among
+            assert slots is not None  # or it would not be compared
+            found[at] = _compare(plans[at], cosines[slots], slots)
     return found
 
 
@@ -117,6 +123,10 @@ def near_slots(plan: Plan, found: list[str] | IntArray, admitted: Admission) -> 
     return kept[top(slots.vectors[kept] @ _vector(plan), plan.wanted)]
 
 
+def _stacked(plans: Sequence[Plan], members: list[int]) -> Float32Array:
+    return np.stack([_vector(plans[at]) for at in members])  # (queries, dim)
+
+
 def _compare(plan: Plan, cosines: Float32Array, slots: IntArray) -> IntArray:
     return slots[top(cosines, plan.wanted)]
 
@@ -127,5 +137,5 @@ def _vector(plan: Plan) -> Float32Array:
 
 
 def _rung(fetched: int) -> int:
-    """The same for numbers of one size; 0 for 0."""
-    return 0 if not fetched else 1 + int(np.log(fetched) / np.log(_UNEVEN))
+    """The same for numbers of one size."""
+    return int(math.log(fetched, _UNEVEN))

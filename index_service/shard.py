@@ -197,7 +197,8 @@ class Shard:
         with self._lock:
             ranked = self._ranked(plan, found)
         if ranked is None:  # a filter or deletes left less of what the backend gave than was wanted
-            plan = comparing(plan, always=True)
+            with self._lock:
+                plan = comparing(plan)
             [found] = propose([plan], self._live)
             with self._lock:
                 ranked = self._ranked(plan, found)
@@ -260,11 +261,10 @@ class Shard:
     def _best(
         self, plan: Plan, slots: IntArray, scores: Float64Array, codes: npt.NDArray[np.intp]
     ) -> list[RecalledItem]:
-        id_at = plan.items.slots.id_at
-        items = [
-            RecalledItem(id_at(int(slots[at])), float(scores[at]), _CHANNELS[int(codes[at])])
-            for at in top(scores, plan.query.k)
-        ]
+        best = top(scores, plan.query.k)
+        ids = plan.items.slots.ids_at(slots[best])
+        channels = [_CHANNELS[code] for code in codes[best].tolist()]
+        items = map(RecalledItem, ids, scores[best].tolist(), channels)
         return sorted(items, key=lambda item: (-item.score, item.item_id))
 
 

@@ -78,13 +78,14 @@ class VectorSlots:
         found = [slot for item_id in ids if (slot := self._slot_of.get(item_id)) is not None]
         return np.array(found, dtype=np.intp)  # (at most len(ids),)
 
-    def id_at(self, slot: int) -> str:
-        """The item in a slot. Raises LookupError when the slot is free."""
-        item_id = self._id_at[slot]
-        if item_id is None:
-            msg = f"slot {slot} is free"
+    def ids_at(self, slots: IntArray) -> list[str]:
+        """The items in these slots. Raises LookupError when one is free."""
+        ids = [self._id_at[slot] for slot in slots.tolist()]
+        found = [item_id for item_id in ids if item_id is not None]
+        if len(found) < len(ids):
+            msg = f"slot {slots[ids.index(None)]} is free"
             raise LookupError(msg)
-        return item_id
+        return found
 
     def items_by_slot(self) -> list[str | None]:
         """(used,): a copy; None where a slot is free."""

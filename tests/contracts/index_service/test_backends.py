@@ -55,7 +55,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("milvus")
 
 
-@pytest.fixture(params=KINDS, ids="-".join)
+@pytest.fixture(params=KINDS, ids="-".join, scope="module")
 def kind(request: pytest.FixtureRequest, folder: Path) -> Kind:
     return Kind(*request.param, folder)
 
@@ -256,7 +256,12 @@ def test_recall_stays_high_through_churn(
 ) -> None:
     """Rounds of updates, deletes and inserts, which in all replace the items several times."""
     truth: dict[str, Float32Array] = {}
-    rounds, size = (4, 500) if kind.name == "milvus" else (20, 700)
+    rounds, size = 20, 300
+    if kind.name == "milvus":
+        rounds = 4
+    if kind.name == "faiss-ivf":
+        size = 700  # with fewer it learns no lists
+        backend.breadth = 60  # of 89: these vectors lie anywhere
     for _ in range(rounds):
         ids = [str(number) for number in rng.integers(0, 4 * size, size=size)]
         rows = rows_of(rng, len(ids))
@@ -337,7 +342,7 @@ def test_searches_beside_a_writer_find_only_what_was_published(
     kind: Kind, backend: Backend, rng: np.random.Generator
 ) -> None:
     """An item is found with the score of one of its vectors, never of a half-written one."""
-    size = 300 if kind.name == "milvus" else 1_500
+    size = 300 if kind.name == "milvus" else 600
     versions = [rows_of(rng, size) for _ in range(3)]  # (items, DIM) each
     ids = [str(at) for at in range(size)]
     backend.upsert(ids, versions[0])

@@ -18,7 +18,7 @@ from schemas.settings import BackendName, IndexSettings, Settings, TowerSettings
 from schemas.vectors import Float32Array, ItemVector, pack_vector
 
 DIM = 32
-ITEMS = 3_000
+ITEMS = 1_500
 VERSIONS = 4
 READERS = 4
 SECONDS = float(os.environ.get("PENSTOCK_TEST_CONCURRENCY_S", "4"))
@@ -73,8 +73,8 @@ class Watch:
         while not self.over.is_set():
             queries = chance.normal(size=(3, DIM)).astype(np.float32)
             queries /= np.linalg.norm(queries, axis=1, keepdims=True)
-            deleted = self.gone > self.back  # before the search begins
             returns = self.back.copy()
+            deleted = self.gone > returns  # before the search begins
             asked = [Query(row, 30, 1.0, {}, 0.0) for row in queries]
             for query, found in zip(queries, self.shard.search_many(asked), strict=True):
                 at = np.array([int(item.item_id) for item in found])
@@ -107,7 +107,7 @@ def test_readers_and_a_writer_do_not_disturb_one_another(backend: BackendName) -
             backend=backend, exact_below=500, rebuild_dead_share=0.3, max_unwritten=500
         ),
     )
-    wanted = 3 if backend == "hnsw" else 1  # what Faiss leaves behind is nothing
+    wanted = 2 if backend == "hnsw" else 1  # what Faiss leaves behind is nothing
     with ThreadPoolExecutor(2) as jobs:
         watch = Watch(Shard(config, jobs))
         for number in range(ITEMS):
