@@ -72,15 +72,20 @@ def plan_search(query: Query, items: ItemTable, live: LiveIndex, exact_below: in
         among=None,
         unwritten=live.unwritten() if fetched else [],
     )
-    return plan if fetched or not wanted else comparing(plan)
+    return plan if fetched or not wanted else comparing(plan, items)
 
 
-def comparing(plan: Plan) -> Plan:
-    """The plan, without the backend; the lock is held."""
-    admitted = Admission(plan.items, plan.query)
-    vectors = plan.items.slots.vectors
+def comparing(plan: Plan, items: ItemTable) -> Plan:
+    """The plan, as of now and without the backend; the lock is held."""
+    admitted = Admission(items, plan.query)
     return dataclasses.replace(
-        plan, admitted=admitted, vectors=vectors, fetched=0, among=admitted.slots()
+        plan,
+        items=items,
+        admitted=admitted,
+        vectors=items.slots.vectors,
+        wanted=min(plan.wanted, admitted.count),
+        fetched=0,
+        among=admitted.slots(),
     )
 
 

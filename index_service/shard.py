@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-import math
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 
-import numpy as np
-import numpy.typing as npt
-
-from index_service.admission import Admission
 from index_service.backends import make_backend
+from index_service.blending import rank
 from index_service.checks import Checks
 from index_service.item_table import ItemTable, ShardState
 from index_service.live_index import LiveIndex, Source
-from index_service.nearest import Plan, comparing, near_slots, plan_search, propose
+from index_service.nearest import Plan, comparing, plan_search, propose
 from index_service.query import Query
-from index_service.ranking import top
 from index_service.slots import IntArray
-from index_service.trend import Float64Array
 from index_service.trend_pools import TrendPools
-from schemas.recall import Channel, RecalledItem
-from schemas.score import RECENT, SIMILAR, TAKEN, blended
+from schemas.recall import RecalledItem
 from schemas.settings import Settings
 from schemas.vectors import Float32Array, ItemVector
-
-_CHANNELS: tuple[Channel, ...] = ("recent", "nearest", "similar", "trending")
-_Marks = Mapping[str, tuple[IntArray, Float64Array]]
 
 
 class Shard:
@@ -196,80 +186,15 @@ class Shard:
     def _answer(self, plan: Plan, found: list[str] | IntArray) -> list[RecalledItem]:
         with self._lock:
             ranked = self._ranked(plan, found)
-        if ranked is None:  # a filter or deletes left less of what the backend gave than was wanted
-            with self._lock:
-                plan = comparing(plan)
-            [found] = propose([plan], self._live)
-            with self._lock:
-                ranked = self._ranked(plan, found)
-        return ranked or []
+            if ranked is not None:
+                return ranked
+            # A filter, or deletes, left less of what the backend gave than was wanted.
+            plan = comparing(plan, self._items)
+        [found] = propose([plan], self._live)
+        with self._lock:
+            return self._ranked(plan, found) or []
 
     def _ranked(self, plan: Plan, found: list[str] | IntArray) -> list[RecalledItem] | None:
-        """None when the backend gave too few."""
-        query, items, admitted = plan.query, plan.items, plan.admitted
-        if items.version != admitted.version:
-            admitted = Admission(items, query)
-        marks = {name: self._marked(plan, values, admitted) for name, values in query.marks.items()}
-        proposed = [(_channel_of(name), slots) for name, (slots, _) in marks.items()]
-        proposed.append(("trending", self._trending(plan, admitted)))
-        if plan.wanted:
-            near = near_slots(plan, found, admitted)
-            if near is None:
-                return None
-            proposed.append(("nearest", near))
-        # An item comes by the first channel that proposes it.
-        proposed.sort(key=lambda each: _CHANNELS.index(each[0]))
-        slots, first = np.unique(np.concatenate([some for _, some in proposed]), return_index=True)
-        codes = np.repeat(
-            [_CHANNELS.index(channel) for channel, _ in proposed],
-            [len(some) for _, some in proposed],
-        )[first]
-        return self._best(plan, slots, self._scores(plan, slots, marks), codes)
-
-    def _scores(self, plan: Plan, slots: IntArray, marks: _Marks) -> Float64Array:
-        """(slots,); `slots` go up."""
-        query, vectors = plan.query, plan.items.slots.vectors
-        cosines = np.zeros(len(slots)) if query.vector is None else vectors[slots] @ query.vector
-        placed = {
-            name: (np.searchsorted(slots, marked), values)
-            for name, (marked, values) in marks.items()
-        }
-        biases = plan.items.trend.biases(query.weights, slots, query.trend_clock)
-        return blended(cosines, query.scale, query.weights, biases, placed)
-
-    def _marked(
-        self, plan: Plan, values: Mapping[str, float], admitted: Admission
-    ) -> tuple[IntArray, Float64Array]:
-        """Slots of the admitted ones of these items, going up, and their values."""
-        slot_of = plan.items.slots.slot_of
-        value_at = {
-            slot: value
-            for item_id, value in values.items()
-            if (slot := slot_of(item_id)) is not None
-        }
-        slots = admitted.keep(np.array(sorted(value_at), dtype=np.intp))
-        return slots, np.array([value_at[slot] for slot in slots.tolist()], dtype=np.float64)
-
-    def _trending(self, plan: Plan, admitted: Admission) -> IntArray:
-        """Slots of the admitted items with the most bias: a share of k; k without a vector."""
-        share = 1.0 if plan.query.vector is None else self._share
-        count = math.ceil(share * plan.query.k)
         if plan.items is not self._items:  # restored meanwhile
-            return np.empty(0, dtype=np.intp)
-        return self._pools.best(plan.query, admitted, count)
-
-    def _best(
-        self, plan: Plan, slots: IntArray, scores: Float64Array, codes: npt.NDArray[np.intp]
-    ) -> list[RecalledItem]:
-        best = top(scores, plan.query.k)
-        ids = plan.items.slots.ids_at(slots[best])
-        channels = [_CHANNELS[code] for code in codes[best].tolist()]
-        items = map(RecalledItem, ids, scores[best].tolist(), channels)
-        return sorted(items, key=lambda item: (-item.score, item.item_id))
-
-
-def _channel_of(mark: str) -> Channel:
-    """The channel by which items with this mark come in."""
-    if mark in (RECENT, TAKEN):
-        return "recent"
-    return "similar" if mark == SIMILAR else "trending"
+            return None
+        return rank(plan, found, self._pools, self._share)

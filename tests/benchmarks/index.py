@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +26,7 @@ _EFS = (100, 150, 200, 300, 400, 600, 800, 1_200, 1_600, 2_400, 3_200)
 _GOOD = 0.99
 """Recall@100 that the static graph is set to: the goal."""
 _SLICE_OPERATIONS = 100
+_STILL_ROUNDS = 3
 _NOTHING = Changes([], np.empty((0, 0), dtype=np.float32), [])
 
 
@@ -58,17 +61,28 @@ class Row(msgspec.Struct, frozen=True, omit_defaults=True):
     p50_ms: float
     """Of one query for 100 items, between two slices of changes."""
     p99_ms: float
+    p50_cpu_ms: float
+    """The processor time of the asking thread: steadier where a machine is busy."""
     p50_ratio: float
-    """To the static graph's."""
+    """Of the p50 to the static graph's."""
+    p50_cpu_ratio: float
+    """Likewise."""
+    operations_per_cpu_s: float | None = None
+    """Of all threads, those of the background too."""
     note: str = ""
+
+
+class _Times(NamedTuple):
+    wall: float
+    cpu: float
 
 
 class _Measured(NamedTuple):
     operations: int
-    took_s: float
+    took_s: _Times
     recalls_10: list[float]
     recalls_100: list[float]
-    latencies_ms: list[float]
+    latencies_ms: list[_Times]
     note: str
 
 
@@ -76,34 +90,36 @@ def run(contestant: Contestant, world: World, size: Size, still: bool = False) -
     """Load, then round by round change and ask; `still`: the items stay as they are."""
     contestant.load(world.ids, world.vectors)
     recalls: list[tuple[float, float]] = [_recalls(contestant, world, size.queries)]
-    latencies_ms: list[float] = []
-    operations, took_s, rounds = 0, 0.0, 0
-    while rounds < size.rounds and took_s < size.budget_s:
+    latencies_ms: list[_Times] = []
+    spent: list[_Times] = [_Times(0.0, 0.0)]
+    operations, rounds = 0, 0
+
+    def work(do: Callable[[], None]) -> None:
+        wall_s, cpu_s = time.perf_counter(), time.process_time()
+        do()
+        wall_s, cpu_s = time.perf_counter() - wall_s, time.process_time() - cpu_s
+        spent.append(_Times(spent[-1].wall + wall_s, spent[-1].cpu + cpu_s))
+
+    while rounds < (_STILL_ROUNDS if still else size.rounds) and spent[-1].wall < size.budget_s:
         rounds += 1
-        changes = world.change() if not still else _NOTHING
-        asked = world.queries(max(len(changes.ids) // _SLICE_OPERATIONS, size.queries) + 1)
-        if still:
-            latencies_ms += [_timed_ms(contestant, query) for query in asked]
+        changes = _NOTHING if still else world.change()
+        asked = world.queries(size.queries)
         for number, part in enumerate(changes.slices(_SLICE_OPERATIONS)):
-            started_s = time.perf_counter()
-            contestant.apply(part)
-            took_s += time.perf_counter() - started_s
+            work(partial(contestant.apply, part))
             operations += len(part.ids) + len(part.gone)
             latencies_ms.append(_timed_ms(contestant, asked[number % len(asked)]))
-        started_s = time.perf_counter()
-        contestant.flush()
-        took_s += time.perf_counter() - started_s
+        if still:
+            latencies_ms += [_timed_ms(contestant, query) for query in asked]
+        work(contestant.flush)
         recalls.append(_recalls(contestant, world, size.queries))
-        if still and rounds == 3:
-            break
     tens, hundreds = zip(*recalls, strict=True)
-    return _Measured(operations, took_s, [*tens], [*hundreds], latencies_ms, contestant.note())
+    return _Measured(operations, spent[-1], [*tens], [*hundreds], latencies_ms, contestant.note())
 
 
-def _timed_ms(contestant: Contestant, query: Float32Array) -> float:
-    started_s = time.perf_counter()
+def _timed_ms(contestant: Contestant, query: Float32Array) -> _Times:
+    wall_s, cpu_s = time.perf_counter(), time.thread_time()
     contestant.search(query, DEPTH)
-    return 1e3 * (time.perf_counter() - started_s)
+    return _Times(1e3 * (time.perf_counter() - wall_s), 1e3 * (time.thread_time() - cpu_s))
 
 
 def _recalls(contestant: Contestant, world: World, queries: int) -> tuple[float, float]:
@@ -143,41 +159,50 @@ def measure(size: Size, kinds: tuple[str, ...], only: str = "") -> list[Row]:
     rows: list[Row] = []
     for items in size.items:
         for kind in kinds:
-            case, still_p50_ms = f"{items:,} {kind}", 0.0
+            case, floor = f"{items:,} {kind}", _Times(0.0, 0.0)
             with tempfile.TemporaryDirectory() as folder:
                 for name, make in contestants(items, size, Path(folder)).items():
                     still = name.startswith("static")
                     if not still and only not in name:
                         continue
+                    print(f"{case}: {name}", file=sys.stderr, flush=True)
                     world = World(items, kind == "clustered")
                     contestant = make(world)
                     try:
                         measured = run(contestant, world, size, still)
                     finally:
                         contestant.close()
-                    p50_ms = statistics.median(measured.latencies_ms)
-                    still_p50_ms = still_p50_ms or p50_ms
-                    rows.append(_row(case, name, measured, p50_ms, p50_ms / still_p50_ms))
+                    floor = _medians(measured) if still else floor
+                    rows.append(_row(case, name, measured, floor))
+                    print(f"  {rows[-1]}", file=sys.stderr, flush=True)
     return rows
 
 
-def _row(case: str, name: str, measured: _Measured, p50_ms: float, ratio: float) -> Row:
-    rate = measured.operations / measured.took_s if measured.operations else None
+def _medians(measured: _Measured) -> _Times:
+    return _Times(*(statistics.median(each) for each in zip(*measured.latencies_ms, strict=True)))
+
+
+def _row(case: str, name: str, measured: _Measured, floor: _Times) -> Row:
+    operations, spent = measured.operations, measured.took_s
     tens, hundreds = measured.recalls_10, measured.recalls_100
+    p50 = _medians(measured)
     return Row(
         case=case,
         contestant=name,
-        operations_per_s=rate,
-        rounds=len(tens) - 1 if measured.operations else 0,
+        operations_per_s=operations / spent.wall if operations else None,
+        operations_per_cpu_s=operations / spent.cpu if operations else None,
+        rounds=len(tens) - 1 if operations else 0,
         recall_10_first=tens[0],
         recall_10_last=tens[-1],
         recall_10_worst=min(tens),
         recall_100_first=hundreds[0],
         recall_100_last=hundreds[-1],
         recall_100_worst=min(hundreds),
-        p50_ms=p50_ms,
-        p99_ms=float(np.percentile(measured.latencies_ms, 99)),
-        p50_ratio=ratio,
+        p50_ms=p50.wall,
+        p99_ms=float(np.percentile([each.wall for each in measured.latencies_ms], 99)),
+        p50_cpu_ms=p50.cpu,
+        p50_ratio=p50.wall / floor.wall,
+        p50_cpu_ratio=p50.cpu / floor.cpu,
         note=measured.note,
     )
 
@@ -187,30 +212,32 @@ def show(rows: list[Row], as_json: bool) -> None:
     if as_json:
         print_json([msgspec.to_builtins(row) for row in rows])
         return
-    heads = (
-        "ops/s",
-        "r@10 first/last/worst",
-        "r@100 first/last/worst",
-        "p50 ms",
-        "p99 ms",
-        "ratio",
-    )
-    table = Table("case", "", *heads, "note")
-    for row in rows:
-        tens = (row.recall_10_first, row.recall_10_last, row.recall_10_worst)
-        hundreds = (row.recall_100_first, row.recall_100_last, row.recall_100_worst)
-        table.add_row(
-            row.case,
-            row.contestant,
-            "" if row.operations_per_s is None else f"{row.operations_per_s:,.0f}",
-            " ".join(f"{share:.3f}" for share in tens),
-            " ".join(f"{share:.3f}" for share in hundreds),
-            f"{row.p50_ms:.2f}",
-            f"{row.p99_ms:.2f}",
-            f"{row.p50_ratio:.2f}",
-            row.note,
-        )
-    out.print(table)
+    columns: dict[str, Callable[[Row], str]] = {
+        "ops/s": lambda row: _rate(row.operations_per_s),
+        "ops/cpu s": lambda row: _rate(row.operations_per_cpu_s),
+        "r@10 first": lambda row: f"{row.recall_10_first:.3f}",
+        "last": lambda row: f"{row.recall_10_last:.3f}",
+        "worst": lambda row: f"{row.recall_10_worst:.3f}",
+        "r@100 first": lambda row: f"{row.recall_100_first:.3f}",
+        "last ": lambda row: f"{row.recall_100_last:.3f}",
+        "worst ": lambda row: f"{row.recall_100_worst:.3f}",
+        "p50 ms": lambda row: f"{row.p50_ms:.2f}",
+        "p99 ms": lambda row: f"{row.p99_ms:.2f}",
+        "ratio": lambda row: f"{row.p50_ratio:.2f}",
+        "p50 cpu ms": lambda row: f"{row.p50_cpu_ms:.2f}",
+        "cpu ratio": lambda row: f"{row.p50_cpu_ratio:.2f}",
+    }
+    for case in dict.fromkeys(row.case for row in rows):
+        table = Table(case, *columns)
+        for row in (row for row in rows if row.case == case):
+            table.add_row(row.contestant, *(cell(row) for cell in columns.values()))
+        out.print(table)
+        for row in (row for row in rows if row.case == case):
+            out.print(f"{row.contestant}: {row.note}", soft_wrap=True)
+
+
+def _rate(rate: float | None) -> str:
+    return "" if rate is None else f"{rate:,.0f}"
 
 
 def main() -> None:

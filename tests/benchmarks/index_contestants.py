@@ -22,6 +22,7 @@ from tests.support.polling import eventually
 
 _TENDED_OPERATIONS = 200
 _SETTLE_S = 60.0
+_ADJUST_S = 12.0
 
 
 class Contestant(Protocol):
@@ -183,7 +184,7 @@ class OfShard:
 
     def _adjust(self, queries: Float32Array) -> None:
         """Let it find its breadth, as it would in its first seconds."""
-        ends_s = time.monotonic() + _SETTLE_S
+        ends_s = time.monotonic() + _ADJUST_S
         breadths: list[float] = [-1.0]
         while time.monotonic() < ends_s and breadths[-8:].count(breadths[-1]) < 8:
             for query in queries:
