@@ -21,9 +21,13 @@ class Admission:
         if query.conditions:
             self._mask = self._mask & items.attributes.mask(query.conditions, used)
             count = int(np.count_nonzero(self._mask))
-        self._excluded = items.slots.slots_of(list(query.exclude))
-        self.count = count - int(np.count_nonzero(self._mask[self._excluded]))
+        excluded = items.slots.slots_of(list(query.exclude))
+        self.count = count - int(np.count_nonzero(self._mask[excluded]))
         """How many there are."""
+        self._excluded: BoolArray | None = None
+        if len(excluded):
+            self._excluded = np.zeros(used, dtype=np.bool_)
+            self._excluded[excluded] = True
 
     def meeting(self) -> IntArray:
         """Slots, going up, of all that are available and meet the conditions, excluded or not."""
@@ -36,9 +40,7 @@ class Admission:
     def keep(self, slots: IntArray) -> IntArray:
         """Those of the slots that are admitted, in the same order."""
         kept = self.met_by(slots)
-        if len(self._excluded) and len(kept):
-            kept = kept[~np.isin(kept, self._excluded)]
-        return kept
+        return kept if self._excluded is None else kept[~self._excluded[kept]]
 
     def slots(self) -> IntArray:
         """All that are admitted: slots going up."""

@@ -6,6 +6,8 @@ from collections import Counter, deque
 
 import numpy as np
 
+from schemas.recall import OVERLOADED, RecallReply
+
 _WINDOW = 1_000
 
 
@@ -31,24 +33,59 @@ class NodeFigures:
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter(
             dict.fromkeys(
-                ("recalls", "degraded", "errors", "skipped", "dropped_late", "bad_records"), 0
+                (
+                    "recalls",
+                    "ok",
+                    "partial",
+                    "degraded",
+                    "errors",
+                    "overloaded",
+                    "skipped",
+                    "dropped_late",
+                    "shard_calls_sent",
+                    "shard_calls_answered",
+                    "shard_calls_late",
+                    "hedged",
+                    "shards_restored",
+                    "snapshots",
+                    "snapshots_failed",
+                    "changes",
+                    "bad_records",
+                ),
+                0,
             )
         )
-        """By name; a `skipped` also counts as `skipped_<reason>`."""
+        """By name; a `skipped` also counts as `skipped_<reason>`. Each of `recalls` is also one
+        of ok, partial, degraded, errors and overloaded."""
         self.event_to_searchable_ms = Window()
         self.recall_ms = Window()
+        self.shard_call_ms = Window()
 
     def skip(self, reason: str) -> None:
         """A request or reply that nobody gets, and why."""
         self.counts["skipped"] += 1
         self.counts[f"skipped_{reason}"] += 1
 
+    def answered(self, reply: RecallReply) -> None:
+        """A reply is on its way."""
+        self.counts["recalls"] += 1
+        if reply.status != "error":
+            self.counts[reply.status] += 1
+            self.recall_ms.add(sum(reply.stages_ms.values()))
+        else:
+            self.counts["overloaded" if reply.reason == OVERLOADED else "errors"] += 1
+
     def report(self) -> dict[str, float]:
         """All of it, flat."""
         return {
             **{name: float(count) for name, count in self.counts.copy().items()},
-            "event_to_searchable_p50_ms": self.event_to_searchable_ms.percentile(50),
-            "event_to_searchable_p99_ms": self.event_to_searchable_ms.percentile(99),
-            "recall_p50_ms": self.recall_ms.percentile(50),
-            "recall_p99_ms": self.recall_ms.percentile(99),
+            **{
+                f"{name}_p{percent}_ms": window.percentile(percent)
+                for name, window in (
+                    ("event_to_searchable", self.event_to_searchable_ms),
+                    ("recall", self.recall_ms),
+                    ("shard_call", self.shard_call_ms),
+                )
+                for percent in (50, 99)
+            },
         }

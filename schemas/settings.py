@@ -288,6 +288,16 @@ class IndexSettings(Section):
     """hnswlib's links per item."""
     rebuild_dead_share: float = Field(default=0.5, gt=0, lt=1)
     """Share of dead entries at which the graph is built anew in the background."""
+    replica: str = Field(default="a", pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    """Nodes of one replica share the shards; those of another hold them all once more."""
+    hedge_ms: int = Field(default=50, ge=1)
+    """A node that does not answer another for so long gets help from the next with its shards."""
+    snapshot_dir: Path | None = None
+    """Where shards are kept for the next start; `index` in `embedded.data_dir` when not given."""
+    snapshot_every_s: float = Field(default=30.0, gt=0)
+    """Seconds between two files of a shard that changes."""
+    max_in_flight: int = Field(default=256, ge=1)
+    """Requests that a node has in hand at a time; more are told `overloaded` at once."""
     max_k: int = Field(default=1_000, ge=1)
     """Most items that one request may ask for."""
     deadline_ms: int = Field(default=1_000, ge=1)
