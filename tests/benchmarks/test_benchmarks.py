@@ -14,11 +14,21 @@ from schemas.errors import EnvironmentProblem
 from schemas.events import CLICK, EXPOSURE
 from schemas.samples import POSITIVE, SampleBatch
 from schemas.settings import Settings, TowerSettings, TrainerSettings
-from tests.benchmarks import index, label_cores, label_stream, labelling, rounds, rpc, trainer
+from tests.benchmarks import (
+    freshness,
+    index,
+    label_cores,
+    label_stream,
+    labelling,
+    rounds,
+    rpc,
+    trainer,
+)
 from tests.benchmarks.bare_model import BareModel, bare_batch
+from tests.benchmarks.brokers import embedded_broker
 from tests.benchmarks.index_world import World, recall
 from tests.benchmarks.label_stream import Labels
-from tests.benchmarks.recall_world import embedded_broker, running
+from tests.benchmarks.recall_world import running
 from tests.benchmarks.rounds import Figures, Row
 from tests.support.command import penstock
 from tests.support.servers import KAFKA_HOME
@@ -210,14 +220,28 @@ def test_every_recall_and_every_echo_is_answered(tmp_path: Path) -> None:
         running(settings, tmp_path, items=40, users=3) as callers,
     ):
         answers = {
-            name: rpc.ask(client, load, users=3) for name, client in callers._asdict().items()
+            name: rpc.ask(client, load, users=3)
+            for name, client in (("echo", callers.echo), ("recall", callers.recall))
         }
+        assert callers.updates.sent > 0
     for answer in answers.values():
         assert len(answer.replies) == len(answer.latencies_ms) == load.calls
         assert {reply.status for reply in answer.replies} == {"ok"}
         assert {len(reply.items) for reply in answer.replies} == {10}
     assert {reply.shards_answered for reply in answers["recall"].replies} == {2}
     assert {reply.shards_answered for reply in answers["echo"].replies} == {0}
+
+
+def test_each_way_of_freshness_is_followed_to_its_end(tmp_path: Path) -> None:
+    size = freshness.Size(
+        seconds=2.0, warm_s=1.0, events_per_s=100.0, items=40, users=12, probe_users=3
+    )
+    with embedded_broker(_SMALL, tmp_path) as settings:
+        rows, facts = freshness.measure(settings, tmp_path, size)
+    assert all(row.probes > 0 for row in rows)
+    assert facts["events_per_s"] > 0
+    by_case = {row.case: row.p50_ms or 0 for row in rows}
+    assert 0 < by_case["click to user vector"] <= by_case["click to changed recall"]
 
 
 def test_the_items_of_the_index_bench_move_come_and_go() -> None:
