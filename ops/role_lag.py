@@ -10,7 +10,6 @@ from contextlib import closing
 from typing import Any, NamedTuple
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
 from prometheus_client import Metric
 
 from ops.lag.next_records import NOTHING, NextRecords
@@ -116,9 +115,9 @@ class RoleLag:
                             log.info("lag=known")
                         failing = False
                         self._closing.wait(LOOK_EVERY_S)
-            except KafkaError as error:
+            except Exception as error:  # kafka-python also raises KeyError for a partial answer
                 if not failing:  # once an outage
-                    log.warning("lag=unknown error=%r action=retrying", str(error))
+                    log.warning("lag=unknown error=%r action=retrying", error)
                 failing = True
                 self._closing.wait(LOOK_EVERY_S)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ops.console import err
-from ops.dashboard import DEFAULT_PORT, serve
+from ops.dashboard import DEFAULT_PORT
 from ops.logs import configure_logs
 from schemas.settings import load_settings
 
@@ -32,5 +32,7 @@ def dashboard(
 
     `penstock dashboard --port 0` : on any free port, which it prints
     """
+    from ops.dashboard.serve import serve  # its libraries are nobody else's
+
     configure_logs(debug=False)
     serve(load_settings(), host, port, lambda url: err.print(f"dashboard at {url}", soft_wrap=True))

@@ -157,13 +157,14 @@ def _point(known: Known) -> dict[str, float | None]:
         return figures.get((role, figure)) if rates.increment(rate, 10.0) else None
 
     clicks, search, recall = "trainer.positives", "topic.item-vectors", "index.recalls"
+    times: tuple[tuple[str, str, Role], ...] = (
+        ("click_to_user_vector", clicks, "trainer"),
+        ("event_to_searchable", search, "index"),
+        ("recall", recall, "index"),
+    )
     point = {
         f"{name}_{percent}_ms": while_flowing(rate, role, f"{name}_{percent}_ms")
-        for name, rate, role in (
-            ("click_to_user_vector", clicks, "trainer"),
-            ("event_to_searchable", search, "index"),
-            ("recall", recall, "index"),
-        )
+        for name, rate, role in times
         for percent in ("p50", "p99")
     }
     shown = rates.increment("label-positives.events") or 0.0

@@ -21,7 +21,6 @@ from ops.role_status import read_statuses
 from schemas.errors import EnvironmentProblem
 from schemas.settings import Settings
 
-DEFAULT_PORT = 8484
 _SHUTDOWN_S = 1.0
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from importlib.resources import files
 from ipaddress import ip_address
 
 from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler, Middleware
 
 from ops.dashboard.history import History
 from ops.dashboard.hub import Hub
@@ -32,9 +32,6 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     hdrs.CACHE_CONTROL: "no-cache",
 }
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Middleware = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
 
 
 def make_app(hub: Hub, history: History, host: str) -> web.Application:
@@ -102,9 +99,7 @@ def _static_files() -> dict[str, bytes]:
     return found
 
 
-def _only_known_hosts(
-    listening: str,
-) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+def _only_known_hosts(listening: str) -> Middleware:
     """On loopback, refuse other host names: a foreign page could point its own name here."""
 
     @web.middleware

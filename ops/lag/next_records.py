@@ -8,14 +8,9 @@ from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
 
+from ops.event_times import event_time_ms
 from ops.lag.rows import NextRecord
-from schemas.channels import CHANNELS
-from schemas.codec import Decoder, content_type
-from schemas.errors import DecodeError
-from schemas.events import Event, Item
-from schemas.samples import SampleBatch
 from schemas.settings import KafkaSettings
-from schemas.topics import EVENTS, ITEMS, NEGATIVES, POSITIVES
 
 _FETCH_BYTES = 16_384
 """Of each partition: a broker sends at least one batch of records, however large."""
@@ -42,10 +37,7 @@ class NextRecords:
             max_partition_fetch_bytes=_FETCH_BYTES,
             fetch_max_wait_ms=_FETCH_MS,
         )
-        self._decoders = {
-            f"{namespace}.{topic}": Decoder[object](CHANNELS[topic].wire_type)
-            for topic in (EVENTS, ITEMS, POSITIVES, NEGATIVES)
-        }
+        self._prefix = f"{namespace}."
         self._known: dict[tuple[TopicPartition, int], NextRecord] = {}
 
     def read(
@@ -92,24 +84,6 @@ class NextRecords:
         return found
 
     def _times(self, record: Any) -> NextRecord:
-        written_ms = record.timestamp if record.timestamp >= 0 else None
-        decoder = self._decoders.get(record.topic)
-        if decoder is None or not record.value:
-            return NextRecord(written_ms, None)
-        try:
-            message = decoder.decode(record.value, content_type(record.headers))
-        except DecodeError:
-            return NextRecord(written_ms, None)
-        return NextRecord(written_ms, event_ms_of(message))
-
-
-def event_ms_of(message: object) -> int | None:
-    """The event time in a message of ours: of an array, the first; None where there is none."""
-    match message:
-        case Event() | Item():
-            return message.ts_ms
-        case SampleBatch(samples=[first, *_]):
-            return first.ts_ms
-        case [Event() as event, *_]:
-            return event.ts_ms
-    return None
+        topic = record.topic.removeprefix(self._prefix)
+        event_ms = event_time_ms(topic, record.value, record.headers, record.timestamp)
+        return NextRecord(record.timestamp, event_ms)

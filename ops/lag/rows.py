@@ -28,7 +28,7 @@ class NextRecord(NamedTuple):
     written_ms: int | None
     """Its timestamp in the log."""
     event_ms: int | None
-    """The event time in it."""
+    """The event time in it; where it tells of none, its timestamp."""
 
 
 class LagRow(msgspec.Struct, frozen=True):
@@ -46,7 +46,7 @@ class LagRow(msgspec.Struct, frozen=True):
     waiting_s: float | None
     """Now minus the time at which the next record was written to the log; 0 without one."""
     event_age_s: float | None
-    """Now minus the event time in the next record; None where it has none, or there is none."""
+    """Now minus the event time in the next record; where it tells of none, as `waiting_s`."""
     normal_s: float
     """`waiting_s` up to here is how the role works."""
     state: State

@@ -6,6 +6,7 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -78,9 +79,10 @@ def test_what_is_served_and_to_whom(url: str) -> None:
 
 
 def test_the_snapshot_is_what_the_stack_is(url: str, live: Live) -> None:
-    def snapshot() -> dict[str, dict[str, dict[str, str]]]:
+    def snapshot() -> dict[str, dict[str, Any]]:
         status, _, body = ask(f"{url}api/snapshot")
-        return json.loads(body)["stages"] if status == 200 else {}
+        stages: dict[str, dict[str, Any]] = json.loads(body)["stages"] if status == 200 else {}
+        return stages
 
     eventually(
         snapshot,

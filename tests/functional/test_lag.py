@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
 
 from ops.lag import subscriptions
+from ops.stack import environment
 from schemas.status import ROLES
-from tests.support.command import penstock
+from tests.support.command import COMMAND, penstock
 from tests.support.lag_oracle import lag_is_what_was_written_less_what_was_committed
 from tests.support.live import Live
 
@@ -36,3 +38,20 @@ def test_missing_topics_are_named(live: Live) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("error: topics are laid out as the settings say; missing: ")
     assert "elsewhere.events" in done.stderr
+
+
+def test_watching_goes_on_until_it_is_ended(live: Live) -> None:
+    process = subprocess.Popen(
+        [*COMMAND, "lag", "--watch", "--every", "0.2", "--json"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment(live.settings),
+    )
+    assert process.stdout is not None
+    try:
+        looks = [json.loads(process.stdout.readline()) for _ in range(2)]
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert len(looks[0]) == len(looks[1]) > 0

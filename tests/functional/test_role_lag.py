@@ -82,3 +82,16 @@ def test_a_reader_of_nothing_has_no_lag(live: Live) -> None:
     assert found["penstock_consumer_lag_records"] == {}
     assert found["penstock_consumer_lag_seconds"] == {}
     assert found["penstock_consumer_lag_age_seconds"][("label-positives",)] < 60
+
+
+def test_a_record_that_still_waits_is_read_at_each_look(live: Live) -> None:
+    live.visit("waiting", ["i"])
+    topic = topic_name(live.settings.namespace, EVENTS)
+    places = {(topic, n): 0 for n in range(live.settings.topics.partitions)}
+    with looking(live, Reading(None, places)) as lag:
+        first = eventually(lambda: lag.lags, bool, "a first look")
+        second = eventually(lambda: lag.lags, lambda seen: seen is not first, "a second look")
+    assert [one.next_ms for one in second if one.records] == [
+        one.next_ms for one in first if one.records
+    ]
+    assert any(one.next_ms for one in second)

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import subprocess
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -108,3 +109,33 @@ def test_the_demo_ends_by_itself_and_tells_what_it_measured(tmp_path: Path) -> N
     assert report["ctr_recall"] > report["ctr_random"] > 0
     for times in ("click_to_user_vector_ms", "event_to_searchable_ms", "recall_ms"):
         assert 0 < report[times]["p50"] <= report[times]["p99"]
+
+
+def test_up_serves_the_dashboard_and_goes_on_without_it(tmp_path: Path) -> None:
+    process = start_penstock("up", *PORTS, "--dashboard-port", "0", cwd=tmp_path)
+    said = process.stderr
+    assert said is not None
+    try:
+        line = next(line for line in said if line.startswith("dashboard at "))
+        eventually(lambda: _answers(line.split()[-1]), bool, "the page is served")
+        (page,) = [pid for pid in children_of(process.pid) if " dashboard " in _arguments(pid)]
+        os.kill(page, signal.SIGKILL)
+        assert any("without a dashboard from here on" in line for line in said)
+        assert process.poll() is None
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+    assert process.returncode == 0
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def _arguments(pid: int) -> str:
+    listed = ["ps", "-o", "args=", "-p", str(pid)]
+    return subprocess.run(listed, capture_output=True, text=True, check=False).stdout

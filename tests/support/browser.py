@@ -105,7 +105,7 @@ class Browser:
 
     def screenshot(self, path: Path, whole: bool = True) -> None:
         """A PNG of the page, also of what is below the fold."""
-        options = {"captureBeyondViewport": True} if whole else {}
+        options: dict[str, Any] = {"captureBeyondViewport": True} if whole else {}
         if whole:
             size = self._call("Page.getLayoutMetrics")["cssContentSize"]
             options["clip"] = {**size, "scale": 1}

@@ -97,7 +97,8 @@ def lag_is_what_was_written_less_what_was_committed(settings: Settings) -> None:
     negatives = _of(rows, "trainer", NEGATIVES)[1]
     assert (negatives.records, negatives.waiting_s, negatives.event_age_s) == (1, 4.0, 900.0)
     recall = _of(rows, "index", RECALL_REQUESTS)
-    assert (recall[0].records, recall[0].waiting_s, recall[0].state) == (1, 90.0, "behind")
+    assert (recall[0].records, recall[0].waiting_s, recall[0].event_age_s) == (1, 90.0, 90.0)
+    assert recall[0].state == "behind"
     assert (recall[1].records, recall[1].waiting_s, recall[1].state) == (None, None, "unknown")
     assert {row.records for row in rows if row.group is None} == {None}
     assert all("commits nothing" in row.note for row in rows if row.group is None)

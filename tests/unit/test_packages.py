@@ -34,3 +34,14 @@ def test_every_package_of_the_tree_is_installed() -> None:
 def test_no_folder_with_code_lacks_its_init() -> None:
     folders = {path.parent for name in TOP_LEVEL for path in (ROOT / name).rglob("*.py")}
     assert [folder for folder in folders if not (folder / "__init__.py").is_file()] == []
+
+
+def test_the_dashboards_files_are_installed() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    patterns = project["tool"]["setuptools"]["package-data"]["ops.dashboard"]
+    folder = ROOT / "ops" / "dashboard"
+    installed = {path for pattern in patterns for path in folder.glob(pattern) if path.is_file()}
+    there = {path for path in (folder / "static").rglob("*") if path.is_file()}
+    assert installed == there
+    names = {path.name for path in there}
+    assert {"index.html", "uplot.iife.min.js", "uplot-license.txt"} <= names

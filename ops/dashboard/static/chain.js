@@ -13,7 +13,7 @@ const STAGES = [
   { key: "label-negatives", name: "Label negatives", half: true, unit: "negatives", more: (f) => [["held", text(count(f.pending))]] },
   { key: "positives", pipe: "positives", half: true },
   { key: "negatives", pipe: "negatives", half: true },
-  { key: "trainer", name: "Trainer", unit: "samples", more: (f) => [["of negatives", text(seconds(f.negatives_lag_s))], ["steps", text(rate(f.steps_per_s))], ["loss", text(plain(f.loss))], ["drift, most", text(plain(f.drift_max))], ["checkpoint", text(seconds(f.checkpoint_age_s))]] },
+  { key: "trainer", name: "Trainer", unit: "samples", lag: "lag, positives", more: (f) => [["lag, negatives", text(seconds(f.negatives_lag_s))], ["steps", text(rate(f.steps_per_s))], ["loss", text(plain(f.loss))], ["drift, most", text(plain(f.drift_max))], ["checkpoint", text(seconds(f.checkpoint_age_s))]] },
   { key: "item-vectors", pipe: "item vectors", half: true },
   { key: "users", pipe: "user records", half: true, more: (f) => `${text(count(f.users))} users` },
   { key: "index", name: "Index", unit: "vectors", more: (f) => [["items", text(count(f.items))], ["shards", text(count(f.shards))], ["dead share", text(share(f.dead_share))], ["model step", text(count(f.step))]] },
@@ -74,7 +74,7 @@ export function showChain(stages) {
     }
     const [number, unit] = rate(now.rate);
     sayFigure(made.figure, [number, unit && ` ${stage.unit}${unit}`]);
-    const lag = now.lag_s == null ? [] : [["lag", text(seconds(now.lag_s)), `of ${text(seconds(now.normal_s))}`]];
+    const lag = now.lag_s == null ? [] : [[stage.lag ?? "lag", text(seconds(now.lag_s)), `of ${text(seconds(now.normal_s))}`]];
     showMore(made.more, [...lag, ...(stage.more ? stage.more(now.figures ?? {}) : [])]);
     say(made.words, now.says);
   }

@@ -12,6 +12,8 @@ const CHARTS = [
 ];
 const POINTS = 3_600;
 const HEIGHT = 128;
+// Steps of an axis of times that are round in ms, s and min alike.
+const TIMES = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 6e4, 12e4, 3e5, 6e5, 12e5, 36e5, 72e5, 36e6];
 
 const columns = { at: [], series: new Map(CHARTS.flatMap((chart) => chart.series.map(([, name]) => [name, []]))) };
 const plots = [];
@@ -38,7 +40,7 @@ function options(chart, width, show) {
     },
     axes: [
       { ...axis, space: 54, size: 24, grid: { show: false }, values: "{HH}:{mm}" },
-      { ...axis, size: 52, space: 26, values: (_, ticks) => ticks.map((tick) => (tick ? text(chart.format(tick)) : "0")) },
+      { ...axis, size: 52, space: 26, ...(chart.format === ms && { incrs: TIMES }), values: (_, ticks) => ticks.map((tick) => (tick ? text(chart.format(tick)) : "0")) },
     ],
     series: [
       {},

@@ -16,6 +16,7 @@ export function seconds(value) {
   if (value === 0) return ["0", "s"];
   if (value < 9.95) return [value.toFixed(1), "s"];
   if (value < 99.5) return [value.toFixed(0), "s"];
+  if (value < 570) return [(value / 60).toFixed(1), "min"];
   if (value < 5_940) return [(value / 60).toFixed(0), "min"];
   if (value < 356_400) return [(value / 3_600).toFixed(0), "h"];
   return [whole.format(value / 86_400), "d"];

@@ -35,7 +35,7 @@ export function showLag(body, rows, namespace) {
     rows.map((row) => {
       const name = row.topic.slice(row.topic.indexOf(".") + 1);
       const place = [element("td", {}, row.role), element("td", {}, name)];
-      if (row.group == null) return element("tr", {}, ...place, element("td", { class: "note number", colspan: "3" }, "keeps no offset: each node reads all"));
+      if (row.group == null) return element("tr", {}, ...place, element("td", { class: "note number", colspan: "3" }, "keeps no offset"));
       return element("tr", { "data-health": row.health, title: row.note }, ...place,
         element("td", { class: "number" }, text(count(row.records))),
         element("td", { class: "number" }, row.health === "ok" ? text(seconds(row.waiting_s)) : state(row.health, text(seconds(row.waiting_s)))),

@@ -5,11 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ops.lag.next_records import event_ms_of
 from ops.lag.rows import NextRecord, Offsets, lag_row, next_offset, worst
 from ops.lag.subscriptions import Subscription, subscriptions
-from schemas.events import Event, Item
-from schemas.samples import Sample, SampleBatch
 from schemas.settings import LabellingSettings, Settings, TrainerSettings
 
 READING = Subscription("trainer", "n.positives", "n.trainer", "earliest", 10.0, "a note")
@@ -76,14 +73,3 @@ def test_what_is_normal_follows_the_settings() -> None:
     normal = {reading.group: reading.normal_s for reading in subscriptions(settings)}
     assert normal["penstock.label-negatives"] == 62.0 + normal["penstock.label-positives"]
     assert normal["penstock.trainer"] >= 14.0
-
-
-def test_event_times() -> None:
-    event = Event("click", "u", "i", "r", 7)
-    sample = Sample(1, "positive", "click", "u", "i", "r", 8)
-    assert event_ms_of(event) == 7
-    assert event_ms_of([event, Event("click", "u", "i", "r", 1)]) == 7
-    assert event_ms_of(SampleBatch([sample], 0, 0)) == 8
-    assert event_ms_of(Item("i", 9)) == 9
-    for empty in ([], SampleBatch([], 0, 0), None, object()):
-        assert event_ms_of(empty) is None
