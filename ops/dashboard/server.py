@@ -7,7 +7,7 @@ from importlib.resources import files
 from ipaddress import ip_address
 
 from aiohttp import hdrs, web
-from aiohttp.typedefs import Handler
+from aiohttp.typedefs import Handler, Middleware
 
 from ops.dashboard.history import History
 from ops.dashboard.hub import Hub
