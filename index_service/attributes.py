@@ -38,6 +38,10 @@ class AttributeTable:
             if column.empty:
                 del self._columns[field]
 
+    def by_slot(self) -> dict[int, Mapping[str, FeatureValue]]:
+        """The attributes of each slot that has any; a copy, whose values never change."""
+        return self._at.copy()
+
     def mask(self, conditions: Mapping[str, Condition], used: int) -> BoolArray:
         """(used,): which slots meet every condition. A field that no item has is met by none."""
         met = np.ones(used, dtype=np.bool_)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from pathlib import Path
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -11,22 +12,33 @@ import numpy.typing as npt
 from schemas.errors import DecodeError
 from schemas.vectors import Float32Array, unpack_vector
 
+Metric = Literal["cosine", "ip", "l2"]
+
 
 class Neighbours(NamedTuple):
-    """Items by falling cosine to a query."""
+    """Items by falling score to a query."""
 
     ids: list[str]
-    cosines: Float32Array
-    """(len(ids),)"""
+    scores: Float32Array
+    """(len(ids),): cosines, inner products, or squared distances with a minus in front."""
 
 
 class Backend(Protocol):
-    """Vectors of unit length by item id, searched by cosine. Used from one thread at a time."""
+    """Vectors by item id, searched by one metric.
+
+    One thread at a time writes or saves; any number search meanwhile. A search that runs beside a
+    write finds each item as it was before or after it, or, while the item is being replaced, not.
+    """
+
+    breadth: int
+    """How widely to search, in the backend's own unit: more finds more and takes longer. May be
+    set while others search; an exact backend does not look at it."""
 
     def upsert(self, ids: Sequence[str], vectors: Float32Array) -> None:
         """Put or replace `vectors` (len(ids), dim); of an id that comes twice the last one counts.
 
-        Raises ValueError, and changes nothing, when the shape is wrong or a number is not finite.
+        Raises ValueError, and changes nothing, when the shape is wrong, a number is not finite, or
+        a vector is zero and the metric cosine.
         """
 
     def delete(self, ids: Sequence[str]) -> None:
@@ -38,12 +50,60 @@ class Backend(Protocol):
         Raises ValueError when k < 1, the shape is wrong or a number is not finite.
         """
 
+    def search_many(self, queries: Float32Array, k: int) -> list[Neighbours]:
+        """`search` for each of `queries` (queries, dim), at once where that is cheaper."""
+
+    def save(self, path: Path) -> None:
+        """Write all to one file, replaced in one step. Raises SnapshotError."""
+
+    def load(self, path: Path) -> None:
+        """Hold what was saved, and nothing else. `breadth` stays.
+
+        Raises SnapshotError when the file is damaged or of another backend, metric or dimension.
+        """
+
+    def close(self) -> None:
+        """Let go of what it holds outside this process."""
+
     def __len__(self) -> int:
         """Items that can be found."""
 
     @property
     def dead_share(self) -> float:
         """Share of entries that updates and deletes left behind, 0 to 1."""
+
+
+def prepared(vectors: Float32Array, count: int, dim: int, metric: Metric) -> Float32Array:
+    """`vectors` (count, dim) as they are compared: at length 1 for cosines. Raises ValueError."""
+    check_vectors(vectors, count, dim)
+    if metric != "cosine":
+        return vectors
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)  # (count, 1)
+    if not lengths.all():
+        row = int(np.flatnonzero(lengths[:, 0] == 0)[0])
+        msg = f"a cosine needs a direction; row {row} is zero; leave it out"
+        raise ValueError(msg)
+    return np.asarray(vectors / lengths, dtype=np.float32)
+
+
+def prepared_queries(queries: Float32Array, k: int, dim: int, metric: Metric) -> Float32Array:
+    """`queries` (queries, dim) as they are compared; a zero one stays. Raises ValueError."""
+    if queries.ndim != 2:
+        msg = f"queries must be of shape (queries, {dim}); got {queries.shape}"
+        raise ValueError(msg)
+    for query in queries:
+        check_query(query, k, dim)
+    if metric != "cosine":
+        return queries
+    lengths = np.linalg.norm(queries, axis=1, keepdims=True)  # (queries, 1)
+    return np.asarray(queries / np.where(lengths == 0, 1, lengths), dtype=np.float32)
+
+
+def scores_of(vectors: Float32Array, query: Float32Array, metric: Metric) -> Float32Array:
+    """(rows,): the score of each row of prepared `vectors` (rows, dim) to `query` (dim,)."""
+    if metric != "l2":
+        return np.asarray(vectors @ query)
+    return -np.asarray(((vectors - query) ** 2).sum(axis=1), dtype=np.float32)
 
 
 def check_vectors(vectors: Float32Array, count: int, dim: int) -> None:

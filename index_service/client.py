@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import logging
 import random
-import struct
 import threading
 import time
-import uuid
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from types import TracebackType
@@ -17,17 +15,9 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
 
 from index_service.pending_calls import PendingCalls, timed_out
-from schemas.codec import CONTENT_TYPE, MSGPACK, encode
+from index_service.request_records import RequestRecord, recall_request, request_record
 from schemas.errors import BrokerUnavailable, TopicError
-from schemas.recall import (
-    CORRELATION_ID,
-    DEADLINE_MS,
-    REPLY_PARTITION,
-    REPLY_TOPIC,
-    Condition,
-    RecallReply,
-    RecallRequest,
-)
+from schemas.recall import Condition, RecallReply, RecallRequest
 from schemas.settings import Settings
 from schemas.topics import RECALL_REPLIES, RECALL_REQUESTS, topic_name
 
@@ -35,8 +25,8 @@ _CONNECT_MS = 4_000
 """For each of two connections: a broker that is not there is told of within 10 s."""
 _RECONNECT_MS = 1_000
 """Longest pause between two tries to connect: a broker that comes back is found this soon."""
-_POLL_MS = 100
-"""Longest wait for a reply before a look at what timed out, and at `close`."""
+_POLL_MS = 50
+"""Longest wait for a reply before a look at what to send again, and at `close`."""
 
 _log = logging.getLogger(__name__)
 
@@ -45,14 +35,14 @@ class RecallClient:
     """Asks the index nodes over Kafka. Safe to share between threads; close it, or use `with`.
 
     One thread listens on one partition of the replies' topic; the correlation id tells own
-    replies from those of other clients there.
+    replies from those of other clients there. A request without a reply in a quarter of its time
+    (0.2 s at most) is sent to another node as well: the first reply counts.
     """
 
     def __init__(self, settings: Settings) -> None:
         """Raises BrokerUnavailable within 10 s, or TopicError when the topics are missing."""
         self._requests = topic_name(settings.namespace, RECALL_REQUESTS)
         self._replies = topic_name(settings.namespace, RECALL_REPLIES)
-        self._pending = PendingCalls()
         self._closing = threading.Event()
         options = {
             **settings.kafka.client_options(),
@@ -63,6 +53,7 @@ class RecallClient:
             self._consumer = KafkaConsumer(**options, enable_auto_commit=False)
             try:
                 self._partition = self._listen_from_here()
+                self._pending = PendingCalls(self._partitions_of(self._requests))
                 self._producer = KafkaProducer(
                     **options,
                     acks=1,
@@ -105,18 +96,11 @@ class RecallClient:
     ) -> RecallReply:
         """The reply for a user, a vector, or items (newest first); give exactly one of them.
 
-        Raises RecallRefused when the request breaks a rule, RecallTimeout without a reply in time
-        and BrokerUnavailable when the request can't be sent.
+        Raises RecallRefused when the request breaks a rule, RecallOverloaded when a node has too
+        many in hand, RecallTimeout without a reply in time, and BrokerUnavailable when the request
+        can't be sent.
         """
-        request = RecallRequest(
-            k=k,
-            user_id=user_id,
-            vector=None if vector is None else [float(number) for number in vector],
-            item_ids=None if item_ids is None else list(item_ids),
-            filter=dict(filter or {}),
-            exclude=list(exclude),
-            exclude_seen=exclude_seen,
-        )
+        request = recall_request(user_id, vector, item_ids, k, filter, exclude, exclude_seen)
         future = self.submit(request, timeout_s)
         try:
             return future.result(timeout_s)
@@ -130,26 +114,25 @@ class RecallClient:
         The future's own timeout is noticed within 0.1 s. Raises RecallError once closed, and
         BrokerUnavailable as `recall` does.
         """
-        correlation_id = uuid.uuid4().bytes
         deadline_ms = int(1e3 * (time.time() + timeout_s))
-        headers = [
-            (CORRELATION_ID, correlation_id),
-            (REPLY_TOPIC, self._replies.encode()),
-            (REPLY_PARTITION, struct.pack(">i", self._partition)),
-            (DEADLINE_MS, str(deadline_ms).encode()),
-            (CONTENT_TYPE, MSGPACK.encode()),
-        ]
-        future = self._pending.add(correlation_id, time.monotonic(), timeout_s)
+        record = request_record(request, self._replies, self._partition, deadline_ms)
+        future, lane = self._pending.add(record, time.monotonic(), timeout_s)
+        try:
+            self._send(record, lane)
+        except BrokerUnavailable as error:
+            self._pending.fail(record.correlation_id, error)
+            raise
+        return future
+
+    def _send(self, record: RequestRecord, lane: int) -> None:
+        correlation_id, value, headers = record
         try:
             sent = self._producer.send(
-                self._requests, encode(request), key=correlation_id, headers=headers
+                self._requests, value, key=correlation_id, headers=headers, partition=lane
             )
         except KafkaError as error:
-            unsent = self._unsent(error)
-            self._pending.fail(correlation_id, unsent)
-            raise unsent from error
+            raise self._unsent(error) from error
         sent.add_errback(lambda error: self._pending.fail(correlation_id, self._unsent(error)))
-        return future
 
     def close(self) -> None:
         """End the listening thread, and fail what is pending with RecallError."""
@@ -163,27 +146,34 @@ class RecallClient:
 
     def _listen_from_here(self) -> int:
         """Place the consumer at the end of one partition of the replies' topic; that partition."""
-        partitions = self._consumer.partitions_for_topic(self._replies)
-        if not partitions:
-            msg = f"topic must exist: {self._replies}; run `penstock topics create`"
-            raise TopicError(msg)
-        chosen = random.choice(sorted(partitions))
+        chosen = random.choice(self._partitions_of(self._replies))
         place = TopicPartition(self._replies, chosen)
         self._consumer.assign([place])
         self._consumer.seek_to_end(place)
         self._consumer.position(place, timeout_ms=_CONNECT_MS)  # now, not at the first poll
-        return int(chosen)
+        return chosen
+
+    def _partitions_of(self, topic: str) -> list[int]:
+        partitions = self._consumer.partitions_for_topic(topic)
+        if not partitions:
+            msg = f"topic must exist: {topic}; run `penstock topics create`"
+            raise TopicError(msg)
+        return sorted(map(int, partitions))
 
     def _listen(self) -> None:
         while not self._closing.is_set():
             try:
                 for records in self._consumer.poll(timeout_ms=_POLL_MS).values():
                     for record in records:
-                        self._pending.take(record.headers, record.value)
+                        self._pending.take(record.headers, record.value, time.monotonic())
             except KafkaError as error:
                 _log.warning("event=replies_unreadable error=%r", str(error))
                 self._closing.wait(_POLL_MS / 1e3)
-            self._pending.expire(time.monotonic())
+            for retry in self._pending.tend(time.monotonic()):
+                try:
+                    self._send(*retry)
+                except BrokerUnavailable as error:  # the first sending may still be answered
+                    _log.debug("event=not_sent_again error=%r", str(error))
 
     def _unsent(self, error: BaseException) -> BrokerUnavailable:
         msg = f"a request must reach {self._requests}; it did not: {error}; is Kafka up?"

@@ -6,15 +6,18 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
-from typing import Protocol, TypeVar
+from contextlib import closing
+from typing import NamedTuple, Protocol, TypeVar
 
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
+from kafka.admin import KafkaAdminClient
+from kafka.errors import KafkaError as BrokerError
 
 from schemas.errors import TopicError
 from schemas.settings import KafkaSettings
 
 _RETRY_S = 0.5
+_BOOTSTRAP_MS = 2_000
 _STOP_S = 1.0
 """A client says goodbye to the broker within this time or not at all: it may be gone."""
 
@@ -44,29 +47,38 @@ async def connected(make: Callable[[], C], role: str) -> AsyncIterator[C]:
         await _stop(client, role)
 
 
-async def partitions_of_topic(kafka: KafkaSettings, topic: str) -> list[int]:
-    """Partitions of a topic. Tries until the broker answers and has the topic."""
+class TopicLayout(NamedTuple):
+    """A topic as the broker has it."""
+
+    partitions: list[int]
+    identity: str
+    """Its name, and its id where the broker gives ids: a topic made anew is another."""
+
+
+async def layout_of_topic(kafka: KafkaSettings, topic: str) -> TopicLayout:
+    """How the topic is laid out. Tries until the broker answers and has the topic."""
     waiting = False
     while True:
         try:
-            return await _ask_partitions(kafka, topic)
-        except (KafkaError, OSError, TopicError) as error:
+            return await asyncio.to_thread(_ask_layout, kafka, topic)
+        except (BrokerError, OSError, TopicError) as error:
             if not waiting:
                 _log.warning("event=waiting_for_topic topic=%s error=%r", topic, str(error))
             waiting = True
             await asyncio.sleep(_RETRY_S)
 
 
-async def _ask_partitions(kafka: KafkaSettings, topic: str) -> list[int]:
-    admin = AIOKafkaAdminClient(**kafka.client_options())
-    try:
-        await admin.start()
+def _ask_layout(kafka: KafkaSettings, topic: str) -> TopicLayout:
+    # kafka-python's: aiokafka's knows no topic ids.
+    options = {"bootstrap_timeout_ms": _BOOTSTRAP_MS}
+    with closing(KafkaAdminClient(**kafka.client_options(), **options)) as admin:
         # Of all topics: asking for one by name may create it, with the broker's own layout.
-        for described in await admin.describe_topics():
-            if described["topic"] == topic and described["partitions"]:
-                return sorted(int(each["partition"]) for each in described["partitions"])
-    finally:
-        await admin.close()
+        for described in admin.describe_topics():
+            if described["name"] == topic and described["partitions"]:
+                partitions = sorted(
+                    int(each["partition_index"]) for each in described["partitions"]
+                )
+                return TopicLayout(partitions, f"{topic}/{described.get('topic_id')}")
     msg = f"topic must exist: {topic}; run `penstock topics create`"
     raise TopicError(msg)
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from typing import get_args
 
 import numpy as np
 
-from index_service.metrics import EVENT_TO_SEARCHABLE_SECONDS, RECALL_SECONDS
-from schemas.recall import Status
+from index_service.metrics import EVENT_TO_SEARCHABLE_SECONDS, OUTCOMES, RECALL_SECONDS
+from schemas.recall import OVERLOADED, RecallReply
 
 _WINDOW = 1_000
 
@@ -36,21 +35,37 @@ class NodeFigures:
         self.counts: Counter[str] = Counter(
             dict.fromkeys(
                 (
-                    *("recalls", "degraded", "errors", "skipped", "dropped_late", "bad_records"),
+                    "recalls",
+                    "ok",
+                    "partial",
+                    "degraded",
+                    "errors",
+                    "overloaded",
+                    "skipped",
+                    "dropped_late",
+                    "shard_calls_sent",
+                    "shard_calls_answered",
+                    "shard_calls_late",
+                    "hedged",
+                    "shards_restored",
+                    "snapshots",
+                    "snapshots_failed",
+                    "changes",
+                    "bad_records",
                     "redis_errors",
                 ),
                 0,
             )
         )
-        """By name; a `skipped` also counts as `skipped_<reason>`."""
+        """By name; a `skipped` also counts as `skipped_<reason>`. Each of `recalls` is also one
+        of ok, partial, degraded, errors and overloaded."""
         self.event_to_searchable_ms = Window()
         self.recall_ms = Window()
+        self.shard_call_ms = Window()
         self.recall_seconds = RECALL_SECONDS.histogram()
-        for status in get_args(Status):
-            self.recall_seconds.labels(status)  # there from the start, at 0
+        for outcome in OUTCOMES:
+            self.recall_seconds.labels(outcome)  # there from the start, at 0
         self.event_to_searchable_seconds = EVENT_TO_SEARCHABLE_SECONDS.histogram()
-        self.in_flight = 0
-        """Requests read and not yet answered."""
 
     def searchable(self, late_ms: float) -> None:
         """An item's vector was taken in so long after its event."""
@@ -58,26 +73,33 @@ class NodeFigures:
         # A producer's clock may be ahead, and a sum must not go back.
         self.event_to_searchable_seconds.observe(max(0.0, late_ms) / 1e3)
 
-    def recalled(self, status: Status, took_ms: float) -> None:
-        """A request was answered so long after it was sent."""
-        self.counts["recalls"] += 1
-        if status != "ok":
-            self.counts["errors" if status == "error" else status] += 1
-        self.recall_ms.add(took_ms)
-        self.recall_seconds.labels(status).observe(took_ms / 1e3)
-
     def skip(self, reason: str) -> None:
         """A request or reply that nobody gets, and why."""
         self.counts["skipped"] += 1
         self.counts[f"skipped_{reason}"] += 1
 
+    def answered(self, reply: RecallReply) -> None:
+        """A reply is on its way."""
+        refused = reply.status == "error"
+        outcome = OVERLOADED if refused and reply.reason == OVERLOADED else reply.status
+        self.counts["recalls"] += 1
+        self.counts["errors" if outcome == "error" else outcome] += 1
+        took_ms = sum(reply.stages_ms.values())
+        self.recall_seconds.labels(outcome).observe(took_ms / 1e3)
+        if not refused:
+            self.recall_ms.add(took_ms)
+
     def report(self) -> dict[str, float]:
         """All of it, flat."""
         return {
             **{name: float(count) for name, count in self.counts.copy().items()},
-            "in_flight": float(self.in_flight),
-            "event_to_searchable_p50_ms": self.event_to_searchable_ms.percentile(50),
-            "event_to_searchable_p99_ms": self.event_to_searchable_ms.percentile(99),
-            "recall_p50_ms": self.recall_ms.percentile(50),
-            "recall_p99_ms": self.recall_ms.percentile(99),
+            **{
+                f"{name}_p{percent}_ms": window.percentile(percent)
+                for name, window in (
+                    ("event_to_searchable", self.event_to_searchable_ms),
+                    ("recall", self.recall_ms),
+                    ("shard_call", self.shard_call_ms),
+                )
+                for percent in (50, 99)
+            },
         }

@@ -6,7 +6,10 @@ from typing import get_args
 
 from index_service.reply_headers import SkipReason
 from schemas.metrics import FromFigures, MetricSpec
+from schemas.recall import OVERLOADED, Status
 
+OUTCOMES = (*get_args(Status), OVERLOADED)
+"""How a request may end that gets a reply."""
 _SKIPS = (*get_args(SkipReason), "unknown_reply_partition", "undelivered")
 
 NODE_METRICS = (
@@ -21,7 +24,7 @@ NODE_METRICS = (
         {"dropped_late": ("late",)} | {f"skipped_{reason}": (reason,) for reason in _SKIPS},
     ),
     FromFigures(
-        MetricSpec("penstock_recall_in_flight", "gauge", "Requests read and not yet answered."),
+        MetricSpec("penstock_recall_in_flight", "gauge", "Requests taken and not yet answered."),
         {"in_flight": ()},
     ),
     FromFigures(
@@ -45,6 +48,51 @@ NODE_METRICS = (
         {"other_epoch": ()},
     ),
     FromFigures(
+        MetricSpec(
+            "penstock_index_shard_calls_total",
+            "counter",
+            "Calls to other nodes for their shards: `sent`, or `hedged` where the first one asked "
+            "was slow.",
+            ("kind",),
+        ),
+        {"shard_calls_sent": ("sent",), "hedged": ("hedged",)},
+    ),
+    FromFigures(
+        MetricSpec(
+            "penstock_index_shard_answers_total",
+            "counter",
+            "Calls of other nodes, by what became of them: `answered`, or `late` after their "
+            "deadline.",
+            ("outcome",),
+        ),
+        {"shard_calls_answered": ("answered",), "shard_calls_late": ("late",)},
+    ),
+    FromFigures(
+        MetricSpec(
+            "penstock_index_snapshots_total",
+            "counter",
+            "Snapshots of shards, by what became of them.",
+            ("outcome",),
+        ),
+        {
+            "snapshots": ("written",),
+            "snapshots_failed": ("failed",),
+            "shards_restored": ("restored",),
+        },
+    ),
+    FromFigures(
+        MetricSpec("penstock_index_changes_total", "counter", "Item vectors taken in."),
+        {"changes": ()},
+    ),
+    FromFigures(
+        MetricSpec("penstock_index_shards", "gauge", "Shards held that can be searched."),
+        {"shards_ready": ()},
+    ),
+    FromFigures(
+        MetricSpec("penstock_index_peers", "gauge", "Other nodes that this one can ask."),
+        {"peers": ()},
+    ),
+    FromFigures(
         MetricSpec("penstock_index_step", "gauge", "The newest trainer step among the vectors."),
         {"step": ()},
     ),
@@ -63,6 +111,46 @@ SHARD_METRICS = (
             ("shard",),
         ),
         {"dead_share": ()},
+    ),
+    FromFigures(
+        MetricSpec(
+            "penstock_index_sampled_recall_ratio",
+            "gauge",
+            "Share of the exact nearest items that the backend proposes, in sampled searches.",
+            ("shard",),
+        ),
+        {"sampled_recall": ()},
+    ),
+    FromFigures(
+        MetricSpec(
+            "penstock_index_self_miss_ratio",
+            "gauge",
+            "Share of sampled items that a search by their own vector does not find.",
+            ("shard",),
+        ),
+        {"self_miss_share": ()},
+    ),
+    FromFigures(
+        MetricSpec(
+            "penstock_index_unwritten_items",
+            "gauge",
+            "Changes that the backend has yet to take in; searches find them all the same.",
+            ("shard",),
+        ),
+        {"unwritten": ()},
+    ),
+    FromFigures(
+        MetricSpec("penstock_index_rebuilds_total", "counter", "Backends built.", ("shard",)),
+        {"rebuilds": ()},
+    ),
+    FromFigures(
+        MetricSpec(
+            "penstock_index_rebuild_seconds",
+            "gauge",
+            "How long the last building of a backend took; 0 before.",
+            ("shard",),
+        ),
+        {"rebuild_s": ()},
     ),
 )
 """Of `index`, from the figures of each shard."""

@@ -1,24 +1,31 @@
-"""The index node: the process that holds the shards and answers recall."""
+"""The index node: the process that holds shards and answers recall."""
 
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
 from prometheus_client import Metric
 
-from index_service.connecting import connected, partitions_of_topic
+from index_service.answering import Answering
+from index_service.connecting import connected, layout_of_topic
 from index_service.figures import NodeFigures
+from index_service.gathering import Gatherer
 from index_service.metrics import NODE_METRICS, SHARD_METRICS
 from index_service.node_index import NodeIndex
+from index_service.peer_link import PeerLink
 from index_service.recall_core import RecallCore
 from index_service.reply_sender import ReplySender
 from index_service.request_server import RequestServer
+from index_service.shard_files import ShardFiles
+from index_service.shares import ShardShare
 from index_service.users import UserReader
 from index_service.vector_feed import VectorFeed
 from schemas.metrics import families, families_by
@@ -36,10 +43,11 @@ def wall_ms() -> int:
 
 
 class IndexNode:
-    """A `RoleProcess`: loads every item vector, then serves recall, on one event loop.
+    """A `RoleProcess`: loads its replica's shards, or its share of them, then serves recall, on
+    one event loop.
 
-    Two nodes are two replicas that share the requests. A lost broker ends neither loading nor
-    serving: the node goes on when it is back.
+    All nodes share the requests. A lost broker ends neither loading nor serving: the node goes on
+    when it is back.
     """
 
     def __init__(self, settings: Settings, now_ms: Callable[[], int] = wall_ms) -> None:
@@ -51,6 +59,7 @@ class IndexNode:
         self._stopping: asyncio.Event | None = None
         self._index: NodeIndex | None = None
         self._feed: VectorFeed | None = None
+        self._link: PeerLink | None = None
         self._server: RequestServer | None = None
         self._turned_s: float | None = None
 
@@ -69,11 +78,15 @@ class IndexNode:
         """See `RoleProcess.report`."""
         figures = self._figures.report()
         if self._index is not None:
-            figures["items"] = float(len(self._index))
-            figures["shards"] = float(self._index.shards)
-            figures["dead_share"] = self._index.dead_share
+            figures |= {"items": 0.0} | self._index.figures()
+            figures["shards"] = float(len(self._index.held))
+            figures["shards_ready"] = float(len(self._index.ready))
             figures["other_epoch"] = float(self._index.other_epoch)
             figures["step"] = float(self._index.step)
+        if self._link is not None:
+            figures["peers"] = float(len(self._link.peers))
+        if self._server is not None:
+            figures["in_flight"] = float(self._server.in_flight)
         idle_s = 0.0 if self._turned_s is None else time.monotonic() - self._turned_s
         reason = self._reason()
         return RoleReport(not reason, reason, figures, idle_s)
@@ -124,34 +137,46 @@ class IndexNode:
             await asyncio.sleep(_BEAT_S)
 
     async def _work(self) -> None:
-        settings = self._settings
-        topic = topic_name(settings.namespace, ITEM_VECTORS)
-        partitions = await partitions_of_topic(settings.kafka, topic)
-        executor = ThreadPoolExecutor(1, thread_name_prefix="graph-builder")
-        self._index = NodeIndex(settings, partitions, executor)
-        self._feed = VectorFeed(settings, self._index, self._figures, self._now_ms)
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._feed.run([TopicPartition(topic, p) for p in partitions]))
-                tasks.create_task(self._serve(self._index, self._feed))
-        finally:
-            self._index.close()
-            executor.shutdown(wait=False, cancel_futures=True)
-
-    async def _serve(self, index: NodeIndex, feed: VectorFeed) -> None:
         settings, figures = self._settings, self._figures
-        await feed.caught_up.wait()
-        users = UserReader(settings, figures, time.monotonic)
+        topic = topic_name(settings.namespace, ITEM_VECTORS)
+        layout = await layout_of_topic(settings.kafka, topic)
+        builder = ThreadPoolExecutor(2, thread_name_prefix="backend")
+        disk = ThreadPoolExecutor(1, thread_name_prefix="disk")
+        index = self._index = NodeIndex(settings, (), builder)
+        files = ShardFiles(settings, layout.identity, index, disk, figures)
+        feed = self._feed = VectorFeed(settings, topic, index, files, figures, self._now_ms)
+        share = ShardShare(settings, topic)
         try:
             async with connected(self._producer, "replies") as producer:
-                replies = ReplySender(producer, figures)
-                core = RecallCore(settings, index)
-                self._server = RequestServer(settings, core, users, replies, figures, self._now_ms)
-                try:
-                    await self._server.run()
-                finally:
-                    await replies.close()
+                name = f"{socket.gethostname()}-{os.getpid()}-{self._now_ms()}"
+                link = PeerLink(settings, name, index, producer, figures, self._now_ms)
+                self._link = link
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(share.run())
+                    tasks.create_task(link.run())
+                    tasks.create_task(feed.run(lambda: share.partitions, link.held_in_replica))
+                    tasks.create_task(self._serve(feed, link, producer, len(layout.partitions)))
         finally:
+            index.close()
+            for executor in (builder, disk):
+                executor.shutdown(wait=False, cancel_futures=True)
+
+    async def _serve(
+        self, feed: VectorFeed, link: PeerLink, producer: AIOKafkaProducer, shards: int
+    ) -> None:
+        settings, figures, now_ms = self._settings, self._figures, self._now_ms
+        await feed.caught_up.wait()
+        users = UserReader(settings, figures, time.monotonic)
+        replies = ReplySender(producer, figures)
+        gatherer = Gatherer(settings, link.index, link.peers, link.calls, figures, now_ms, shards)
+        core = RecallCore(settings, link.index)
+        answering = Answering(core, gatherer, replies, figures, now_ms)
+        self._server = RequestServer(settings, answering, users, figures)
+        try:
+            await self._server.run()
+        finally:
+            await replies.close()
+            await link.leave()
             await users.close()
 
     def _producer(self) -> AIOKafkaProducer:

@@ -1,9 +1,9 @@
-"""All shards of a node: changes go to one of them, a search to all."""
+"""All shards of a node: changes go to one of them, a search to those it names."""
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 
 from index_service.item_changes import ItemChange
@@ -18,9 +18,11 @@ class NodeIndex:
     """Shards by partition of `item-vectors`. All methods belong to one thread."""
 
     def __init__(self, settings: Settings, partitions: Iterable[int], executor: Executor) -> None:
-        """`executor` builds the shards' graphs."""
+        """`partitions` are held, empty and ready; for `executor` see `Shard`."""
+        self._settings = settings
+        self._executor = executor
         self._shards = {partition: Shard(settings, executor) for partition in partitions}
-        self._epoch = settings.towers.epoch
+        self._ready = set(self._shards)
         self.trend_clock = 0.0
         """The newest clock that an item came with."""
         self.step = 0
@@ -32,38 +34,74 @@ class NodeIndex:
         return sum(len(shard) for shard in self._shards.values())
 
     @property
-    def shards(self) -> int:
-        """How many shards there are."""
-        return len(self._shards)
+    def held(self) -> set[int]:
+        """Partitions whose shards are here, loaded or not."""
+        return set(self._shards)
 
     @property
-    def dead_share(self) -> float:
-        """Of the worst shard."""
-        return max((shard.dead_share for shard in self._shards.values()), default=0.0)
+    def ready(self) -> frozenset[int]:
+        """Of these, those that are loaded: they can be searched."""
+        return frozenset(self._ready)
+
+    @property
+    def behind(self) -> bool:
+        """See `Shard.behind`."""
+        return any(shard.behind for shard in self._shards.values())
+
+    def figures(self) -> dict[str, float]:
+        """Of all shards: sums of what counts up, and of shares and times those of the worst."""
+        # From any thread: shards may come and go meanwhile.
+        each = [shard.figures() for shard in list(self._shards.values())]
+        worst = {"sampled_recall": min}
+        sums = ("items", "unwritten", "rebuilds")
+        names = each[0] if each else ()
+        return {
+            name: (sum if name in sums else worst.get(name, max))(of[name] for of in each)
+            for name in names
+        }
 
     def figures_by_shard(self) -> dict[int, dict[str, float]]:
-        """What each shard tells of itself."""
-        return {
-            number: {"items": float(len(shard)), "dead_share": shard.dead_share}
-            for number, shard in list(self._shards.items())
-        }
+        """What each shard reports of itself; from any thread."""
+        return {number: shard.figures() for number, shard in list(self._shards.items())}
 
     @property
     def fields(self) -> list[str]:
         """Attributes that some item has, sorted."""
         return sorted(set[str]().union(*(shard.fields for shard in self._shards.values())))
 
+    def hold(self, partition: int) -> Shard:
+        """An empty shard of this partition, to be loaded."""
+        shard = self._shards[partition] = Shard(self._settings, self._executor)
+        return shard
+
+    def shard(self, partition: int) -> Shard:
+        """The shard of a partition that is held."""
+        return self._shards[partition]
+
+    def open(self, partition: int) -> None:
+        """The shard is loaded."""
+        self._ready.add(partition)
+
+    def drop(self, partition: int) -> None:
+        """Hold the shard no longer."""
+        self._ready.discard(partition)
+        self._shards.pop(partition).close()
+
     def apply(self, partition: int, change: ItemChange) -> None:
         """Make the change in the partition's shard. Raises DecodeError as `Shard.upsert` does."""
         shard = self._shards[partition]
         if change.vector is None:
             shard.delete(change.item_id)
-        elif change.vector.epoch != self._epoch:
+        elif change.vector.epoch != self._settings.towers.epoch:
             self.other_epoch += 1
         else:
             shard.upsert(change.vector)
-            self.trend_clock = max(self.trend_clock, change.vector.trend_clock)
-            self.step = max(self.step, change.vector.step)
+            self.note(change.vector.trend_clock, change.vector.step)
+
+    def note(self, trend_clock: float, step: int) -> None:
+        """An item came with these."""
+        self.trend_clock = max(self.trend_clock, trend_clock)
+        self.step = max(self.step, step)
 
     def tend(self) -> None:
         """See `Shard.tend`."""
@@ -75,19 +113,40 @@ class NodeIndex:
         for shard in self._shards.values():
             shard.close()
 
-    def search(self, query: Query) -> list[RecalledItem]:
-        """The best of all shards' best, by falling score, ties by item id."""
-        found = (shard.search(query) for shard in self._shards.values())
-        merged = heapq.merge(*found, key=lambda item: (-item.score, item.item_id))
-        return [item for item, _ in zip(merged, range(query.k), strict=False)]
+    def search_many(
+        self, queries: Sequence[Query], partitions: Collection[int]
+    ) -> list[list[RecalledItem]]:
+        """For each query the best of these shards, by falling score, ties by item id."""
+        found = [shard.search_many(queries) for shard in self._of(partitions)]
+        return [
+            best_of(query.k, (by_shard[at] for by_shard in found))
+            for at, query in enumerate(queries)
+        ]
 
-    def vectors_of(self, item_ids: list[str]) -> list[Float32Array]:
-        """Vectors (dim,) of those items that are known, in the same order."""
-        return [vector for item_id in item_ids if (vector := self._vector_of(item_id)) is not None]
+    def vectors_of(
+        self, item_ids: Iterable[str], partitions: Collection[int]
+    ) -> dict[str, Float32Array]:
+        """Vectors (dim,) of those items that these shards know."""
+        return {
+            item_id: vector
+            for item_id in item_ids
+            for shard in self._of(partitions)
+            if (vector := shard.vector_of(item_id)) is not None
+        }
 
-    def _vector_of(self, item_id: str) -> Float32Array | None:
-        for shard in self._shards.values():
-            vector = shard.vector_of(item_id)
-            if vector is not None:
-                return vector
-        return None
+    def _of(self, partitions: Collection[int]) -> Iterator[Shard]:
+        return (shard for number, shard in self._shards.items() if number in partitions)
+
+
+def best_of(k: int, found: Iterable[list[RecalledItem]]) -> list[RecalledItem]:
+    """The k best of lists that each go by falling score; an item that is in several, once."""
+    lists = list(found)
+    if len(lists) == 1:
+        return lists[0][:k]
+    merged = heapq.merge(*lists, key=lambda item: (-item.score, item.item_id))
+    best: dict[str, RecalledItem] = {}
+    for item in merged:
+        if len(best) == k:
+            break
+        best.setdefault(item.item_id, item)
+    return list(best.values())

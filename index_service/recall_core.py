@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
 import numpy as np
 
 from index_service.backend import unit, unit_vector
@@ -9,7 +12,7 @@ from index_service.node_index import NodeIndex
 from index_service.query import Query
 from index_service.request_rules import broken_rule
 from index_service.users import UNKNOWN, User
-from schemas.recall import ErrorDetail, RecallReply, RecallRequest
+from schemas.recall import ErrorDetail, RecalledItem, RecallReply, RecallRequest
 from schemas.score import CONTEXT, SIMILAR, first_weights, session_marks
 from schemas.settings import Settings
 from schemas.vectors import Float32Array
@@ -18,57 +21,93 @@ NO_KNOWN_ITEM = "none of item_ids is known"
 NO_DIRECTION = "the vectors of item_ids cancel each other out"
 
 
+class Found(NamedTuple):
+    """What the shards gave for one query."""
+
+    items: list[RecalledItem]
+    shards_answered: int
+    shards_asked: int
+    step: int
+    """The newest trainer step among the vectors searched."""
+
+
 def refusal(detail: ErrorDetail) -> RecallReply:
     """The reply to a request that breaks a rule."""
     return RecallReply("error", reason=detail.rule, error=detail)
 
 
+class Plan(NamedTuple):
+    """What to search for, on behalf of a request."""
+
+    query: Query
+    reason: str
+    """Why it is less than was asked for, or empty."""
+
+
 class RecallCore:
-    """Validates, turns the request into one query, and says how the answer came about."""
+    """Validates a request, turns it into one query, and says how the answer came about."""
 
     def __init__(self, settings: Settings, index: NodeIndex) -> None:
         self._settings = settings
-        self._index = index
+        self.index = index
 
     def answer(self, request: RecallRequest, user: User | None) -> RecallReply:
-        """The reply; `user` is what is known of `user_id`, and not looked at without one.
+        """The reply from this node's shards, as if there were no others."""
+        ready = self.index.ready
+        fields = self.index.fields if request.filter and len(self.index) else None
+        vectors = self.index.vectors_of(request.item_ids or (), ready)
+        plan = self.plan(request, user, vectors, fields)
+        if isinstance(plan, RecallReply):
+            return plan
+        (items,) = self.index.search_many([plan.query], ready)
+        return self.reply(plan.reason, Found(items, len(ready), len(ready), self.index.step))
 
-        A user or items of whom nothing is known get trending items and status degraded.
+    def plan(
+        self,
+        request: RecallRequest,
+        user: User | None,
+        vectors: Mapping[str, Float32Array],
+        known_fields: Sequence[str] | None,
+    ) -> Plan | RecallReply:
+        """The query, or why there is none.
+
+        `user` is what is known of `user_id`, and not looked at without one; `vectors` (dim,) are
+        those of the request's items that are known; for `known_fields` see `broken_rule`. A user
+        or items of whom nothing is known get trending items and status degraded.
         """
-        known_fields = self._index.fields if request.filter and len(self._index) else None
         broken = broken_rule(request, self._settings, known_fields)
         if broken is not None:
             return refusal(broken)
-        query, reason = self._query(request, user)
-        return RecallReply(
-            status="degraded" if reason else "ok",
-            items=self._index.search(query),
-            reason=reason,
-            shards_answered=self._index.shards,
-            shards_asked=self._index.shards,
-            epoch=self._settings.towers.epoch,
-            step=self._index.step,
-        )
-
-    def _query(self, request: RecallRequest, user: User | None) -> tuple[Query, str]:
-        """The query, and why it is less than was asked for."""
         exclude = frozenset(request.exclude)
         if request.user_id is not None:
             return self._query_of_user(request, user or User(None, UNKNOWN), exclude)
         if request.vector is not None:
-            return self._query_by(request, unit(request.vector), exclude), ""
+            return Plan(self._query_by(request, unit(request.vector), exclude), "")
         item_ids = request.item_ids or []
-        vectors = self._index.vectors_of(item_ids)
-        mean = self._mean(vectors)
-        reason = "" if mean is not None else NO_DIRECTION if vectors else NO_KNOWN_ITEM
-        return self._query_by(request, mean, exclude | frozenset(item_ids)), reason
+        known = [vectors[item_id] for item_id in item_ids if item_id in vectors]
+        mean = self._mean(known)
+        reason = "" if mean is not None else NO_DIRECTION if known else NO_KNOWN_ITEM
+        return Plan(self._query_by(request, mean, exclude | frozenset(item_ids)), reason)
 
-    def _query_of_user(
-        self, request: RecallRequest, user: User, exclude: frozenset[str]
-    ) -> tuple[Query, str]:
+    def reply(self, reason: str, found: Found) -> RecallReply:
+        """The reply that says all this. What shards are missing counts for more than `reason`."""
+        missing = found.shards_asked - found.shards_answered
+        if missing:
+            reason = f"{missing} of {found.shards_asked} shards did not answer"
+        return RecallReply(
+            status="partial" if missing else "degraded" if reason else "ok",
+            items=found.items,
+            reason=reason,
+            shards_answered=found.shards_answered,
+            shards_asked=found.shards_asked,
+            epoch=self._settings.towers.epoch,
+            step=found.step,
+        )
+
+    def _query_of_user(self, request: RecallRequest, user: User, exclude: frozenset[str]) -> Plan:
         record = user.record
         if record is None:
-            return self._query_by(request, None, exclude), user.reason
+            return Plan(self._query_by(request, None, exclude), user.reason)
         query = Query(
             vector=unit_vector(record.vector, self._settings.towers.dim),
             k=request.k,
@@ -76,14 +115,14 @@ class RecallCore:
             weights=record.weights,
             # A record may be older than the counts; decayed to its clock, what trended then and
             # what trends now would weigh the same.
-            trend_clock=max(record.trend_clock, self._index.trend_clock),
+            trend_clock=max(record.trend_clock, self.index.trend_clock),
             marks=session_marks(record.latest)
             | {SIMILAR: record.similar}
             | {CONTEXT + name: items for name, items in record.context.items()},
             conditions=request.filter,
             exclude=exclude.union(record.seen) if request.exclude_seen else exclude,
         )
-        return query, user.reason
+        return Plan(query, user.reason)
 
     def _query_by(
         self, request: RecallRequest, vector: Float32Array | None, exclude: frozenset[str]
@@ -98,7 +137,7 @@ class RecallCore:
             k=request.k,
             scale=1 / towers.tau,
             weights=weights,
-            trend_clock=self._index.trend_clock,
+            trend_clock=self.index.trend_clock,
             conditions=request.filter,
             exclude=exclude,
         )

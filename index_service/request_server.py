@@ -1,71 +1,78 @@
-"""Answers recall requests, one after the other as they come."""
+"""Takes recall requests from Kafka, as many as there is room for, and has them answered."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Iterable
 
-import msgspec
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
+from index_service.answering import Answering
 from index_service.calls import Call, read_call
 from index_service.connecting import connected
 from index_service.figures import NodeFigures
 from index_service.polling import Offsets, Record, next_offsets, poll
-from index_service.recall_core import RecallCore, refusal
-from index_service.reply_sender import ReplySender
 from index_service.users import User, UserReader
-from schemas.codec import encode
-from schemas.recall import ErrorDetail, RecallReply
+from schemas.recall import OVERLOADED, ErrorDetail
 from schemas.settings import Settings
 from schemas.topics import RECALL_REQUESTS, topic_name
 
 _POLL_MS = 1_000
-_MAX_RECORDS = 64
-"""Read at once: their users are looked up together, and none of them waits for more."""
+_MAX_RECORDS = 256
+_USERS_AT_ONCE = 64
+"""Looked up together."""
+_SEARCHED_AT_ONCE = 8
+"""Then item vectors and other nodes get their turn."""
 _SESSION_MS = 6_000
 """A node that dies is missed after this time; the least that a broker allows by default."""
-
-_SHOWN_CHARS = 80
 
 _log = logging.getLogger(__name__)
 
 
 class RequestServer:
-    """A member of the group `<namespace>.recall`, which shares the requests' partitions."""
+    """A member of the group `<namespace>.recall`, which shares the requests' partitions.
+
+    What comes while others are answered is answered together, after them. Beyond
+    `index.max_in_flight` a request is told `overloaded` at once.
+    """
 
     def __init__(
-        self,
-        settings: Settings,
-        core: RecallCore,
-        users: UserReader,
-        replies: ReplySender,
-        figures: NodeFigures,
-        now_ms: Callable[[], int],
+        self, settings: Settings, answering: Answering, users: UserReader, figures: NodeFigures
     ) -> None:
         self._settings = settings
-        self._core = core
+        self._answering = answering
         self._users = users
-        self._replies = replies
         self._figures = figures
-        self._now_ms = now_ms
+        self._waiting: deque[Call] = deque()
+        self._arrived = asyncio.Event()
+        self._under_way: set[asyncio.Task[None]] = set()
+        self.in_flight = 0
+        """Requests taken and not yet answered."""
         self.next_offsets: Offsets = {}
         """By topic and partition, the request to be read next."""
         self.serving = False
         """In the group, and placed at the end of every partition that it got."""
 
     async def run(self) -> None:
-        """Answer until cancelled; join again after an error that the consumer does not survive."""
+        """Until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._take())
+            tasks.create_task(self._answer())
+
+    async def _take(self) -> None:
+        """Join again after an error that the consumer does not survive."""
         while True:
             async with connected(self._consumer, "requests") as consumer:
                 try:
                     self.next_offsets = await next_offsets(consumer)  # "latest": from here on
                     self.serving = True
                     while True:
-                        await self._answer_some(consumer)
+                        polled = await poll(consumer, _POLL_MS, _MAX_RECORDS)
+                        self._accept(record for records in polled.values() for record in records)
                         self.next_offsets = await next_offsets(consumer)
                 except KafkaError as error:
                     _log.warning("event=requests_unreadable error=%r", str(error))
@@ -83,70 +90,64 @@ class RequestServer:
             heartbeat_interval_ms=_SESSION_MS // 4,
         )
 
-    async def _answer_some(self, consumer: AIOKafkaConsumer) -> None:
-        polled = await poll(consumer, _POLL_MS, _MAX_RECORDS)
-        calls = [
-            call
-            for records in polled.values()
-            for record in records
-            if (call := self._read(record)) is not None
-        ]
-        started_s = time.perf_counter()
-        users = await self._users.read(call.user_id for call in calls if call.user_id is not None)
-        user_ms = 1e3 * (time.perf_counter() - started_s)
-        self._figures.in_flight = len(calls)
-        for call in calls:
-            self._answer(call, users, user_ms)
-            self._figures.in_flight -= 1
-            await asyncio.sleep(0)  # the reply goes out, and item vectors get their turn
+    def _accept(self, records: Iterable[Record]) -> None:
+        for record in records:
+            call = read_call(
+                record.value,
+                record.headers,
+                record.timestamp,
+                self._settings.namespace,
+                self._settings.index.deadline_ms,
+            )
+            if not isinstance(call, Call):
+                place = (record.topic, record.partition, record.offset)
+                text = "event=request_skipped reason=%s topic=%s partition=%d offset=%d"
+                _log.warning(text, call, *place)
+                self._figures.skip(call)
+            elif self.in_flight >= self._settings.index.max_in_flight:
+                self._turn_away(call)
+            else:
+                self._waiting.append(call)
+                self.in_flight += 1
+        if self._waiting:
+            self._arrived.set()
 
-    def _read(self, record: Record) -> Call | None:
-        call = read_call(
-            record.value,
-            record.headers,
-            record.timestamp,
-            self._settings.namespace,
-            self._settings.index.deadline_ms,
+    def _turn_away(self, call: Call) -> None:
+        rule = f"a node takes at most {self._settings.index.max_in_flight} requests at a time"
+        advice = "try again a little later, or add index nodes"
+        self._answering.refuse(
+            call, ErrorDetail(rule, f"{self.in_flight} are under way", advice), OVERLOADED
         )
-        if isinstance(call, Call):
-            return call
-        place = (record.topic, record.partition, record.offset)
-        text = "event=request_skipped reason=%s topic=%s partition=%d offset=%d"
-        _log.warning(text, call, *place)
-        self._figures.skip(call)
-        return None
 
-    def _answer(self, call: Call, users: Mapping[str, User], user_ms: float) -> None:
-        started_s, now_ms = time.perf_counter(), self._now_ms()
-        if now_ms > call.deadline_ms:
-            self._figures.counts["dropped_late"] += 1
-            return
-        reply = self._reply(call, users)
-        stages_ms = {
-            "queued": max(0.0, now_ms - call.sent_ms - user_ms),
-            "user": user_ms,
-            "search": 1e3 * (time.perf_counter() - started_s),
-        }
-        reply = msgspec.structs.replace(reply, stages_ms=stages_ms)
-        self._replies.send(call.address, encode(reply, call.form), call.form)
-        self._figures.recalled(reply.status, sum(stages_ms.values()))
+    async def _answer(self) -> None:
+        while True:
+            await self._arrived.wait()
+            calls = [
+                self._waiting.popleft() for _ in range(min(_USERS_AT_ONCE, len(self._waiting)))
+            ]
+            if not self._waiting:
+                self._arrived.clear()
+            started_s = time.perf_counter()
+            users = await self._users.read(c.user_id for c in calls if c.user_id is not None)
+            user_ms = 1e3 * (time.perf_counter() - started_s)
+            for at in range(0, len(calls), _SEARCHED_AT_ONCE):
+                part = calls[at : at + _SEARCHED_AT_ONCE]
+                if self._answering.at_once:
+                    self._answering.answer_here(part, users, user_ms)
+                    self.in_flight -= len(part)
+                    await asyncio.sleep(0)  # replies go out, and item vectors get their turn
+                else:
+                    self._begin(part, users, user_ms)
 
-    def _reply(self, call: Call, users: Mapping[str, User]) -> RecallReply:
-        if isinstance(call.request, ErrorDetail):
-            return _refused(call, call.request)
-        user = users.get(call.user_id) if call.user_id is not None else None
-        try:
-            reply = self._core.answer(call.request, user)
-            return _refused(call, reply.error) if reply.error is not None else reply
-        except Exception as error:
-            # A bug, but no reason to end a node: the same request would end the next one as well.
-            _log.exception("event=recall_failed correlation_id=%s", call.address.shown_id)
-            detail = ErrorDetail("the node must not fail", repr(error), "see the index node's log")
-            return refusal(detail)
+    def _begin(self, calls: list[Call], users: dict[str, User], user_ms: float) -> None:
+        """Have calls answered with the help of others, while more are taken."""
 
+        async def answer() -> None:
+            try:
+                await self._answering.answer_with_others(calls, users, user_ms)
+            finally:
+                self.in_flight -= len(calls)
 
-def _refused(call: Call, broken: ErrorDetail) -> RecallReply:
-    text = "event=request_refused correlation_id=%s reply_topic=%s rule=%r value=%r"
-    address = call.address
-    _log.warning(text, address.shown_id, address.topic, broken.rule, broken.value[:_SHOWN_CHARS])
-    return refusal(broken)
+        task = asyncio.create_task(answer())
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)

@@ -22,6 +22,16 @@ class VectorSlots:
         self._id_at: list[str | None] = []
         self._free: list[int] = []
 
+    @classmethod
+    def of(cls, ids: list[str], vectors: Float32Array) -> VectorSlots:
+        """Distinct ids and their vectors (len(ids), dim), taken over, in slots 0, 1, ..."""
+        made = cls(vectors.shape[1])
+        if ids:
+            made._vectors = vectors
+        made._slot_of = {item_id: slot for slot, item_id in enumerate(ids)}
+        made._id_at = list(ids)
+        return made
+
     def __len__(self) -> int:
         return len(self._slot_of)
 
@@ -68,13 +78,18 @@ class VectorSlots:
         found = [slot for item_id in ids if (slot := self._slot_of.get(item_id)) is not None]
         return np.array(found, dtype=np.intp)  # (at most len(ids),)
 
-    def id_at(self, slot: int) -> str:
-        """The item in a slot. Raises LookupError when the slot is free."""
-        item_id = self._id_at[slot]
-        if item_id is None:
-            msg = f"slot {slot} is free"
+    def ids_at(self, slots: IntArray) -> list[str]:
+        """The items in these slots. Raises LookupError when one is free."""
+        ids = [self._id_at[slot] for slot in slots.tolist()]
+        found = [item_id for item_id in ids if item_id is not None]
+        if len(found) < len(ids):
+            msg = f"slot {slots[ids.index(None)]} is free"
             raise LookupError(msg)
-        return item_id
+        return found
+
+    def items_by_slot(self) -> list[str | None]:
+        """(used,): a copy; None where a slot is free."""
+        return self._id_at.copy()
 
     def occupied(self) -> tuple[list[str], IntArray]:
         """All items and their slots, in the same order."""
@@ -89,7 +104,8 @@ class VectorSlots:
             slot = len(self._id_at)
             self._id_at.append(item_id)
             if slot >= self.capacity:
-                grown = np.zeros((2 * self.capacity, self.dim), dtype=np.float32)
+                capacity = max(2 * self.capacity, _FIRST_CAPACITY)
+                grown = np.zeros((capacity, self.dim), dtype=np.float32)
                 grown[:slot] = self._vectors
                 self._vectors = grown
         self._slot_of[item_id] = slot

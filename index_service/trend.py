@@ -25,6 +25,18 @@ class TrendCounts:
         self._counts: dict[str, Float64Array] = {}
         self._clocks = np.zeros(0)
 
+    @classmethod
+    def of(cls, counts: Mapping[str, Float64Array], clocks: Float64Array) -> TrendCounts:
+        """Counts by name and clocks, (slots,) each, which it takes over."""
+        made = cls()
+        made._counts, made._clocks = dict(counts), clocks
+        return made
+
+    def copied(self, used: int) -> tuple[dict[str, Float64Array], Float64Array]:
+        """Counts by name and clocks, copies of (used,) each."""
+        counts = {name: array[:used].copy() for name, array in self._counts.items()}
+        return counts, self._clocks[:used].copy()
+
     def put(self, slot: int, item: ItemVector, capacity: int) -> None:
         """Take over the item's counts; `capacity` is above every slot in use."""
         if len(self._clocks) < capacity:

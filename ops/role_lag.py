@@ -10,10 +10,10 @@ from contextlib import closing
 from typing import Any, NamedTuple
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
 from prometheus_client import Metric
 
-from ops.event_times import event_time_ms
+from ops.lag.next_records import NOTHING, NextRecords
+from ops.lag.rows import NextRecord
 from schemas.metrics import MetricSpec
 from schemas.settings import Settings
 from schemas.status import Reading, Role
@@ -41,7 +41,7 @@ LAG_SECONDS = MetricSpec(
 LAG_AGE_SECONDS = MetricSpec(
     "penstock_consumer_lag_age_seconds",
     "gauge",
-    "Since the lag was last looked at; it grows while Kafka does not answer.",
+    "Since the lag was last looked at, or the start; it grows while Kafka does not answer.",
     ("role",),
 )
 LAG_METRICS = (LAG_RECORDS, LAG_SECONDS, LAG_AGE_SECONDS)
@@ -63,7 +63,7 @@ class RoleLag:
     """Looks every 5 s, by a thread and a consumer of its own, until closed.
 
     So it is right also while the role's own consumer stands still, and costs the role nothing;
-    what waits is read only as far as its first record. Between two looks seconds go on, records
+    of what waits the first record is read, once. Between two looks seconds go on, records
     stay. The first look is made at once; while Kafka does not answer the last one counts.
     """
 
@@ -79,7 +79,7 @@ class RoleLag:
         self._reading = reading
         self._now_ms = now_ms
         self._closing = threading.Event()
-        self._looked_s: float | None = None
+        self._looked_s = time.monotonic()
         self.lags: list[PartitionLag] = []
         """As of the last look."""
         self._thread = threading.Thread(target=self._run, name="lag", daemon=True)
@@ -102,24 +102,22 @@ class RoleLag:
             for labels, lag in zip(place, lags, strict=True)
             if lag.next_ms is not None or not lag.records
         )
-        if self._looked_s is not None:
-            age_s = time.monotonic() - self._looked_s
-            yield LAG_AGE_SECONDS.family([((self._role,), age_s)])
+        yield LAG_AGE_SECONDS.family([((self._role,), time.monotonic() - self._looked_s)])
 
     def _run(self) -> None:
         failing = False
         while not self._closing.is_set():
             try:
-                with closing(self._consumer()) as consumer:
+                with closing(self._consumer()) as consumer, closing(self._records()) as records:
                     while not self._closing.is_set():
-                        self._look(consumer)
+                        self._look(consumer, records)
                         if failing:
                             log.info("lag=known")
                         failing = False
                         self._closing.wait(LOOK_EVERY_S)
-            except KafkaError as error:
+            except Exception as error:  # kafka-python also raises KeyError for a partial answer
                 if not failing:  # once an outage
-                    log.warning("lag=unknown error=%r action=retrying", str(error))
+                    log.warning("lag=unknown error=%r action=retrying", error)
                 failing = True
                 self._closing.wait(LOOK_EVERY_S)
 
@@ -131,12 +129,12 @@ class RoleLag:
             auto_offset_reset="earliest",
             allow_auto_create_topics=False,
             bootstrap_timeout_ms=_TIMEOUT_MS,
-            max_poll_records=1,
-            # Of each partition the one batch that its next record is in.
-            max_partition_fetch_bytes=1,
         )
 
-    def _look(self, consumer: Any) -> None:
+    def _records(self) -> NextRecords:
+        return NextRecords(self._settings.kafka, self._settings.namespace)
+
+    def _look(self, consumer: Any, records: NextRecords) -> None:
         wanted = {TopicPartition(*place): at for place, at in self._reading().next_offsets.items()}
         if not wanted:
             self.lags = []
@@ -148,37 +146,19 @@ class RoleLag:
         for part, offset in wanted.items():
             known = consumer.committed(part, timeout_ms=_TIMEOUT_MS) if offset is None else offset
             nexts[part] = max(begins[part], known or 0)
-        times = self._times(consumer, {p: at for p, at in nexts.items() if at < ends[p]})
+        behind = [(part, at) for part, at in nexts.items() if at < ends[part]]
+        times = records.read(behind, _READ_S)
         self.lags = [
             PartitionLag(
                 part.topic.removeprefix(f"{self._settings.namespace}."),
                 part.partition,
                 max(0, ends[part] - nexts[part]),
-                times.get(part),
+                _event_ms(times.get((part, nexts[part]), NOTHING)),
             )
             for part in sorted(nexts)
         ]
         self._looked_s = time.monotonic()
 
-    def _times(self, consumer: Any, nexts: dict[Any, int]) -> dict[Any, int]:
-        """Event time of the record at each of these offsets, as far as they can be read in time."""
-        found: dict[Any, int] = {}
-        consumer.assign(list(nexts))
-        for part, offset in nexts.items():
-            consumer.seek(part, offset)
-        deadline_s = time.monotonic() + _READ_S
-        while len(found) < len(nexts) and time.monotonic() < deadline_s:
-            try:
-                polled = consumer.poll(timeout_ms=100)
-            except UnicodeDecodeError:  # a header's name, in a record that kafka-python can't read
-                break
-            for part, records in polled.items():
-                record = records[0]
-                topic = part.topic.removeprefix(f"{self._settings.namespace}.")
-                found.setdefault(
-                    part, event_time_ms(topic, record.value, record.headers, record.timestamp)
-                )
-            if polled:  # not by pause(): of a paused partition kafka-python keeps what it holds
-                consumer.assign([part for part in nexts if part not in found])
-        consumer.assign([])
-        return found
+
+def _event_ms(record: NextRecord) -> int | None:
+    return record.written_ms if record.event_ms is None else record.event_ms

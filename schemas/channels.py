@@ -17,6 +17,7 @@ from schemas.recall import (
     RecallRequest,
 )
 from schemas.samples import SampleBatch
+from schemas.shards import NodeState, ShardAnswer, ShardCall
 from schemas.topics import (
     DEAD_LETTERS,
     EVENTS,
@@ -24,8 +25,11 @@ from schemas.topics import (
     ITEMS,
     NEGATIVES,
     POSITIVES,
+    RECALL_NODES,
     RECALL_REPLIES,
     RECALL_REQUESTS,
+    RECALL_SHARD_QUERIES,
+    RECALL_SHARD_REPLIES,
 )
 from schemas.vectors import ItemVector
 
@@ -70,6 +74,7 @@ _REQUEST: Schema = {
         "description": "ASCII milliseconds since 1970-01-01 UTC. A request is dropped after it.",
     },
 }
+_SHARD_CALL = {name: _REQUEST[name] for name in (REPLY_PARTITION, DEADLINE_MS)}
 
 
 @dataclass(frozen=True)
@@ -176,6 +181,40 @@ CHANNELS: dict[str, Channel] = {
         description="A topic for replies. The request's headers say which topic and partition a "
         "reply goes to; this one is there for callers that bring none of their own.",
         key="none; the partition is the one that the request asks for.",
+        headers=_CONTENT_TYPE | _CORRELATION,
+        required_headers=(CORRELATION_ID,),
+        correlation_header=CORRELATION_ID,
+    ),
+    RECALL_NODES: Channel(
+        message="nodeState",
+        wire_type=NodeState,
+        operation="tellNodeState",
+        action="send",
+        summary="Tells which shards a node can be asked about, several times a second.",
+        description="Index nodes among themselves: which are alive, and what they hold.",
+        key="name of the node.",
+    ),
+    RECALL_SHARD_QUERIES: Channel(
+        message="shardCall",
+        wire_type=ShardCall,
+        operation="askShards",
+        action="send",
+        summary="Asks another node about shards that this one does not hold.",
+        description="Index nodes among themselves: searches of the shards of others. The answer "
+        "goes to the partition of `recall.shard-replies` that the header names.",
+        key="name of the node that is asked; the partition is murmur2 of it.",
+        headers=_CONTENT_TYPE | _CORRELATION | _SHARD_CALL,
+        required_headers=(CORRELATION_ID, REPLY_PARTITION),
+        correlation_header=CORRELATION_ID,
+    ),
+    RECALL_SHARD_REPLIES: Channel(
+        message="shardAnswer",
+        wire_type=ShardAnswer,
+        operation="answerShards",
+        action="send",
+        summary="Answers what another node asked.",
+        description="Index nodes among themselves: what shards found.",
+        key="none; the partition is the one that the call asks for.",
         headers=_CONTENT_TYPE | _CORRELATION,
         required_headers=(CORRELATION_ID,),
         correlation_header=CORRELATION_ID,

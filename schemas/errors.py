@@ -8,6 +8,7 @@ PenstockError
 ├── RedisUnavailable         Redis does not answer                          (retriable)
 ├── TopicError               a topic is missing, or laid out otherwise
 ├── CheckpointError          a checkpoint can't be read or written
+├── SnapshotError            a shard's snapshot can't be used or written
 ├── DatasetError             a data set can't be found or read
 ├── EnvironmentProblem       this machine lacks something: a port, an extra, a program
 ├── ChildDied                a process of the stack ended by itself
@@ -58,6 +59,10 @@ class TopicError(PenstockError):
 
 class CheckpointError(PenstockError):
     """A checkpoint can't be read or written."""
+
+
+class SnapshotError(PenstockError):
+    """A shard's snapshot can't be used or written; the topic holds all that it would."""
 
 
 class DatasetError(PenstockError):

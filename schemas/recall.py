@@ -63,6 +63,10 @@ class RecalledItem(msgspec.Struct, frozen=True):
     channel: Channel
 
 
+OVERLOADED = "overloaded"
+"""The reason of an error that says nothing against the request: a later try may be served."""
+
+
 class ErrorDetail(msgspec.Struct, frozen=True):
     """Why a request was refused."""
 
@@ -84,6 +88,7 @@ class RecallReply(msgspec.Struct, frozen=True, omit_defaults=True):
     step: int = 0
     """The newest trainer step among the vectors searched."""
     stages_ms: dict[str, float] = {}
-    """Milliseconds of each stage: `queued`, `user`, `search`."""
+    """Milliseconds of each stage: `queued`, `user`, `search`, which includes what other
+    nodes took."""
     error: ErrorDetail | None = None
     """Only with status error."""

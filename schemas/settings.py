@@ -205,7 +205,7 @@ class TowerSettings(Section):
     similar_items: int = Field(default=100, ge=0)
     """Items that occur with a user's last ones, in the user's record; 0 counts none."""
     similar_partners: int = Field(default=128, ge=1)
-    """Items that an item is remembered to occur with, at 16 bytes each."""
+    """Items that an item is remembered to occur with, at 12 bytes each."""
     context_items: int = Field(default=50, ge=0)
     """Items for each feature of a user's context, in the user's record; 0 counts none."""
     context_values: int = Field(default=2_000, ge=1)
@@ -241,6 +241,12 @@ class TrainerSettings(Section):
     """Newest checkpoints that stay on disk."""
     batch: int = Field(default=128, ge=1)
     """Positives learned in one step, at most."""
+    learn_every_ms: int = Field(default=50, ge=0)
+    """A step that fills no batch waits so long after the one before: a step of two positives costs
+    half of what one of thirty does, and a click waits for it."""
+    ranked_per_poll: int = Field(default=4, ge=1)
+    """Positives of one poll that are ranked before they are learned, at most: live recall and the
+    score's weights, which look back on 2,000 of them, come from these. At a low rate it is each."""
     waiting_positives: int = Field(default=100_000, ge=0)
     """Positives that may wait to be learned; beyond that the oldest go unlearned, counted."""
     publish_eps: float = Field(default=0.01, gt=0)
@@ -257,19 +263,47 @@ class TrainerSettings(Section):
     """Newest sample ids remembered, to learn each once."""
 
 
+BackendName = Literal["exact", "hnsw", "faiss-ivf", "faiss-lsh", "milvus"]
+
+
 class IndexSettings(Section):
     """The index node and recall."""
 
+    backend: BackendName = "hnsw"
+    """What proposes the nearest items of a large shard; `docs/index.md` says which one when."""
+    milvus_url: str = ".penstock/milvus.db"
+    """Of the backend `milvus`: a server's URL, or a file for Milvus Lite."""
+    milvus_token: SecretStr | None = None
+    """Of the backend `milvus`: the server's token, or user:password."""
     exact_below: int = Field(default=20_000, ge=0)
     """A shard with fewer items is searched exactly."""
-    ef_search: int = Field(default=200, ge=1)
-    """hnswlib's breadth of search."""
-    ef_construction: int = Field(default=200, ge=1)
+    target_recall: float = Field(default=0.995, gt=0, lt=1)
+    """Share of the true nearest 100 that a large shard is to find: how widely it searches follows
+    from samples of its queries."""
+    max_unwritten: int = Field(default=2_048, ge=1)
+    """Changes that may wait for the backend before reading of the topic is held back; until then
+    they are compared one by one."""
+    trending_pool: int = Field(default=2_000, ge=2)
+    """Above so many items a shard, or what a filter leaves of it, keeps its most trending ones at
+    hand."""
+    ef_search: int = Field(default=100, ge=1)
+    """hnswlib's breadth of search, to begin with."""
+    ef_construction: int = Field(default=100, ge=1)
     """hnswlib's breadth while building."""
     m: int = Field(default=16, ge=2)
     """hnswlib's links per item."""
     rebuild_dead_share: float = Field(default=0.5, gt=0, lt=1)
     """Share of dead entries at which the graph is built anew in the background."""
+    replica: str = Field(default="a", pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    """Nodes of one replica share the shards; those of another hold them all once more."""
+    hedge_ms: int = Field(default=50, ge=1)
+    """A node that does not answer another for so long gets help from the next with its shards."""
+    snapshot_dir: Path | None = None
+    """Where shards are kept for the next start; `index` in `embedded.data_dir` when not given."""
+    snapshot_every_s: float = Field(default=30.0, gt=0)
+    """Seconds between two files of a shard that changes."""
+    max_in_flight: int = Field(default=256, ge=1)
+    """Requests that a node has in hand at a time; more are told `overloaded` at once."""
     max_k: int = Field(default=1_000, ge=1)
     """Most items that one request may ask for."""
     deadline_ms: int = Field(default=1_000, ge=1)

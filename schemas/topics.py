@@ -15,6 +15,9 @@ NEGATIVES = "negatives"
 ITEM_VECTORS = "item-vectors"
 RECALL_REQUESTS = "recall.requests"
 RECALL_REPLIES = "recall.replies"
+RECALL_NODES = "recall.nodes"
+RECALL_SHARD_QUERIES = "recall.shard-queries"
+RECALL_SHARD_REPLIES = "recall.shard-replies"
 DEAD_LETTERS = "dead-letters"
 
 _HOUR_MS = 3_600_000
@@ -49,6 +52,9 @@ def topic_specs(settings: Settings) -> list[TopicSpec]:
         NEGATIVES: 7 * _DAY_MS,
         RECALL_REQUESTS: _HOUR_MS,
         RECALL_REPLIES: _HOUR_MS,
+        RECALL_NODES: _HOUR_MS,
+        RECALL_SHARD_QUERIES: _HOUR_MS,
+        RECALL_SHARD_REPLIES: _HOUR_MS,
         DEAD_LETTERS: 30 * _DAY_MS,
     }
     partitions = {
@@ -59,6 +65,9 @@ def topic_specs(settings: Settings) -> list[TopicSpec]:
         ITEM_VECTORS: settings.topics.shards,
         RECALL_REQUESTS: settings.topics.partitions,
         RECALL_REPLIES: settings.topics.partitions,
+        RECALL_NODES: 1,
+        RECALL_SHARD_QUERIES: settings.topics.partitions,
+        RECALL_SHARD_REPLIES: settings.topics.partitions,
         DEAD_LETTERS: 1,
     }
     return [

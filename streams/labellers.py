@@ -44,6 +44,8 @@ class RecordLabeller:
 
     _reports_refusals: bool
     """Both labellers refuse the same events; one of them writes the dead letters."""
+    _writes: str
+    """The topic of its labels, without the namespace."""
 
     def __init__(
         self,
@@ -56,12 +58,14 @@ class RecordLabeller:
         self._role = role
         self._now_ms = now_ms
         self._decoder = EventDecoder(settings.labelling)
+        self._labels = topic_name(settings.namespace, self._writes)
         self._dead_letters = topic_name(settings.namespace, DEAD_LETTERS)
         self._lines: dict[int, AckLine] = {}
         self._outbox = outbox
         self.counts: Counter[str] = Counter()
         self.next_offsets: dict[int, int | None] = {}
         """By partition, the record to be labelled next; None for the committed one."""
+        self.assign(set())
 
     def assign(self, partitions: set[int]) -> None:
         """Start these partitions afresh: they are delivered again from their committed offset."""
@@ -143,12 +147,10 @@ class RecordLabeller:
         record.hold()
         self._outbox.send(letter, record.release)
 
-    def _send_samples(
-        self, topic: str, batch: SampleBatch, key: bytes | None, record: Record
-    ) -> None:
+    def _send_samples(self, batch: SampleBatch, key: bytes | None, record: Record) -> None:
         for value in encode_chunks(batch):
             record.hold()
-            letter = Letter(topic, batch.source_partition, key, value)
+            letter = Letter(self._labels, batch.source_partition, key, value)
             self._outbox.send(letter, record.release)
 
 
@@ -156,16 +158,7 @@ class PositivesLabeller(RecordLabeller):
     """Sends the positives and signals of each record at once, and the dead letters of `events`."""
 
     _reports_refusals = True
-
-    def __init__(
-        self,
-        settings: Settings,
-        role: str,
-        now_ms: Callable[[], int],
-        outbox: Sender,
-    ) -> None:
-        super().__init__(settings, role, now_ms, outbox)
-        self._positives = topic_name(settings.namespace, POSITIVES)
+    _writes = POSITIVES
 
     def tick(self) -> None:
         """Nothing waits for time here."""
@@ -178,29 +171,19 @@ class PositivesLabeller(RecordLabeller):
         self.counts["exposures"] += exposures
         self.counts["duplicates"] += len(events) - exposures - len(batch.samples)
         if batch.samples or batch.exposures:
-            self._send_samples(self._positives, batch, source.key, record)
+            self._send_samples(batch, source.key, record)
 
 
 class NegativesLabeller(RecordLabeller):
     """Sends an exposure's negative once its window is over without a positive."""
 
     _reports_refusals = False
-
-    def __init__(
-        self,
-        settings: Settings,
-        role: str,
-        now_ms: Callable[[], int],
-        outbox: Sender,
-    ) -> None:
-        super().__init__(settings, role, now_ms, outbox)
-        self._negatives = topic_name(settings.namespace, NEGATIVES)
-        self._joins: dict[int, NegativesJoin[Token]] = {}
+    _writes = NEGATIVES
 
     def assign(self, partitions: set[int]) -> None:
         """Start these partitions afresh, with empty joins that the replay fills."""
         super().assign(partitions)
-        self._joins = {
+        self._joins: dict[int, NegativesJoin[Token]] = {
             partition: NegativesJoin(self._settings.labelling, self._now_ms)
             for partition in partitions
         }
@@ -234,7 +217,7 @@ class NegativesLabeller(RecordLabeller):
         for (record, offset), samples in step.negatives.items():
             self.counts["exposure_negative"] += len(samples)
             batch = SampleBatch(samples, partition, offset)
-            self._send_samples(self._negatives, batch, samples[0].user_id.encode(), record)
+            self._send_samples(batch, samples[0].user_id.encode(), record)
             record.release(len(samples))
 
 

@@ -26,6 +26,16 @@ _COUNTERS = (
         "Positives that went unlearned because more came than could be learned.",
     ),
     (
+        "penstock_trainer_thinned_negatives_total",
+        "thinned_negatives",
+        "Exposure negatives left out because the trainer was behind.",
+    ),
+    (
+        "penstock_trainer_unreplayed_positives_total",
+        "unreplayed",
+        "Earlier positives not learned again because the trainer was behind.",
+    ),
+    (
         "penstock_trainer_ranked_positives_total",
         "recall_ranked",
         "Positives ranked before they were learned.",

@@ -16,10 +16,10 @@ from towers.frequency import FrequencyEstimate
 from towers.model import TwoTower
 from towers.probes import Probe
 from towers.recall_meter import stride
-from towers.related import Related
+from towers.related import Related, View, view
 from towers.replay import Example, ReplayBuffer
 from towers.seen_samples import SeenSamples, exposure_id
-from towers.trend import Trend
+from towers.trend import Trend, TrendCounts
 from towers.users import User, Users
 
 
@@ -37,10 +37,22 @@ class Observed(NamedTuple):
 class Before(NamedTuple):
     """The counts from before a call of `observe`."""
 
-    biases: Floats
-    """(counts, items)"""
+    counts: TrendCounts
+    """A copy."""
     shown: set[str]
     """Items whose exposures came with the call."""
+
+
+class Sighted(NamedTuple):
+    """A positive that will be ranked, and what was known of its user just before it."""
+
+    number: int
+    """In the replay buffer."""
+    item: int
+    sample: Sample
+    view: View
+    negatives: list[int]
+    before: Before
 
 
 class Observer:
@@ -54,6 +66,7 @@ class Observer:
         self._history = towers.history
         self._seen_items = trainer.seen_items
         self._user_ids = settings.features.user_id
+        self._ranked, self._most_probes = trainer.ranked_per_poll, _BATCHES * trainer.batch
         self.catalogue = Catalogue()
         self.users = Users()
         self.trend = Trend(towers.trend_half_lives)
@@ -64,17 +77,19 @@ class Observer:
         """Samples by what became of them."""
         self.probes: dict[int, Probe] = {}
         """Of pending positives that will be ranked, by their number in the replay buffer."""
+        self._sighted: list[Sighted] = []
+        self._examples: list[Example] = []  # of the call in hand
         self._offered = 0  # items known since an earlier call: recall could offer them
         self._samples = SeenSamples(trainer.sample_window)
         self._sources: dict[int, int] = {}  # highest offset of `events` counted, by partition
 
     def observe(self, batches: Iterable[SampleBatch]) -> Observed:
-        """Take the samples in, each once, in their order."""
+        """Take the samples in, each once, in their order; what can wait is left to `settle`."""
         observed = Observed([], set(), [])
         touched: dict[str, None] = {}
         batches = list(batches)
         positives = sum(sample.kind == POSITIVE for one in batches for sample in one.samples)
-        every = stride(len(self.catalogue), positives)
+        every = stride(len(self.catalogue), positives, self._ranked)
         before = self._before(batches, positives, every)
         for batch in batches:
             self._count_exposures(batch, observed)
@@ -96,7 +111,7 @@ class Observer:
                     user.negatives.pop(exposure_id(sample), None)
                 if sample.kind == POSITIVE:
                     if before is not None and self.trend.clock % every == 0:
-                        self._probe(user, item, sample, before)
+                        self._sight(user, item, sample, before)
                     self._take_positive(user, item, sample)
                     observed.items.add(item)
                 else:
@@ -104,10 +119,25 @@ class Observer:
                 self.related.act(user, item, sample.weight)
                 user.act(item, sample.weight, self._history)
                 user.see(item, self._seen_items)
-        self.related.flush(self.trend.clock, len(self.catalogue))
+        self.replay.extend(self._examples)
+        self._examples = []
         self._offered = len(self.catalogue)
         observed.items.update(observed.discovered)
         return observed._replace(users=list(touched))
+
+    def settle(self) -> None:
+        """Do what no user's record must wait for: the probes, and which items occur together.
+
+        Nothing of the last call counts for the probes of its own positives.
+        """
+        biases: dict[int, Floats] = {}  # by call of `observe`
+        for sighted in self._sighted[: self._room_for_probes()]:
+            counts = sighted.before.counts
+            if id(counts) not in biases:
+                biases[id(counts)] = counts.biases()
+            self.probes[sighted.number] = self._probe(sighted, biases[id(counts)])
+        self._sighted = []
+        self.related.flush(self.trend.clock, len(self.catalogue))
 
     def item(self, item_id: str, discovered: list[int]) -> int:
         """Row of the item; one that is new is appended to `discovered`."""
@@ -152,18 +182,22 @@ class Observer:
         if -self.trend.clock % every >= positives:
             return None
         shown = set[str]().union(*(batch.exposures for batch in batches))
-        return Before(self.trend.counts(self._offered).biases(), shown)
+        return Before(self.trend.counts(self._offered).copied(), shown)
 
-    def _probe(self, user: User, item: int, sample: Sample, before: Before) -> None:
-        known = before.biases.shape[1]
-        own = before.biases[:, item].copy() if item < known else _NO_BIASES
+    def _sight(self, user: User, item: int, sample: Sample, before: Before) -> None:
+        negatives = [row for row in user.negatives.values() if row not in user.latest]
+        number = self.replay.appended + len(self._examples)
+        self._sighted.append(Sighted(number, item, sample, view(user), negatives, before))
+
+    def _probe(self, sighted: Sighted, biases: Floats) -> Probe:
+        number, item, sample, viewed, negatives, before = sighted
+        known = biases.shape[1]
+        own = biases[:, item].copy() if item < known else _NO_BIASES
         if sample.item_id not in before.shown:
             # Its request's exposure was counted in an earlier call: recall could not know of it.
             self.trend.take_exposure_back(own)
-        seen, taken = ints(user.seen), ints(user.latest)
-        passed = np.unique(ints(row for row in user.negatives.values() if row not in user.latest))
-        number = self.replay.appended
-        self.probes[number] = Probe(
+        seen, taken, passed = viewed.seen, ints(viewed.latest), np.unique(ints(negatives))
+        return Probe(
             number,
             item,
             sample.weight,
@@ -171,10 +205,17 @@ class Observer:
             taken[taken < known],
             passed[passed < known],
             self.trend.names,
-            before.biases,
+            biases,
             own,
-            self.related.marks(user, known),
+            self.related.marks(viewed, known),
         )
+
+    def _room_for_probes(self) -> int:
+        """How many more may wait: each call's hold the counts of all items."""
+        if len(self.probes) >= self._most_probes:
+            pending = self.replay.learned  # those before it were passed over
+            self.probes = {one: made for one, made in self.probes.items() if one >= pending}
+        return max(0, self._most_probes - len(self.probes))
 
     def _take_positive(self, user: User, item: int, sample: Sample) -> None:
         self.counts["positives"] += 1
@@ -186,7 +227,7 @@ class Observer:
             del latest[own], actions[own]
         latest.reverse()
         actions.reverse()
-        self.replay.append(
+        self._examples.append(
             Example(
                 sample.user_id,
                 item,
@@ -200,6 +241,7 @@ class Observer:
 
     def state(self) -> State:
         """For a checkpoint; the probes are left out, so a few positives go unranked."""
+        self.settle()
         return {
             "catalogue": self.catalogue.state(),
             "users": self.users.state(),
@@ -226,5 +268,6 @@ class Observer:
         self._sources = unpacked(state["sources"], dict[int, int])
 
 
+_BATCHES = 2  # of positives that may wait to be ranked
 _NO_BIASES: Floats = np.zeros(0, np.float32)
 _COUNTED = {"duplicate": "duplicates", "refused_negative": "late_positives"}

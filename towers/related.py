@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 
 from schemas.events import FeatureValue
 from schemas.score import CONTEXT, SIMILAR, session_marks
 from schemas.settings import Settings
-from towers.arrays import Doubles, Ints, State
+from towers.arrays import Ints, State, ints
 from towers.context_trend import ContextTrend
 from towers.listing import above_the_rest
-from towers.similar import TRAIL, CoOccurrence
+from towers.similar import TRAIL, CoOccurrence, Listed
 from towers.users import User
 
 _MOST_CREDIT = 256
 
-RowMarks = dict[str, tuple[Ints, Doubles]]
+RowMarks = dict[str, Listed]
 """By signal: the rows of the few items that have any of it, distinct, and what they have."""
+
+
+class View(NamedTuple):
+    """What of a user decides the lists, as it was at one moment."""
+
+    trail: list[int]
+    """The newest items that the user acted on or passed over, newest first."""
+    latest: list[int]
+    """Items acted upon, newest first."""
+    seen: Ints
+    features: Mapping[str, FeatureValue]
+
+
+def view(user: User) -> View:
+    """Of the user now; what happens next does not change it."""
+    return View(_trail(user), list(reversed(user.latest)), ints(user.seen), user.features)
 
 
 class Related:
@@ -28,6 +45,8 @@ class Related:
     Of what users passed over, as many items as they acted on are counted to occur with what came
     before: long lists would else cost more than all learning, and tell less, as who is listed
     beside whom is the recommender's choice.
+
+    What is added is counted by `flush`, and in no list before.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -37,12 +56,13 @@ class Related:
         self._context = ContextTrend(
             settings.features.users, towers.context_items, towers.context_values
         )
+        self._acts: list[tuple[Mapping[str, FeatureValue], int, float]] = []
         self._credit = 0
 
     def act(self, user: User, item: int, weight: float) -> None:
         """The user takes or looks at the item, and is not known yet to have seen it this time."""
         self._credit = min(self._credit + 1, _MOST_CREDIT)
-        self._context.add(user.features, item, weight)
+        self._acts.append((user.features, item, weight))
         if self._listed:
             self._similar.add(_trail(user), item)
 
@@ -54,27 +74,31 @@ class Related:
 
     def flush(self, clock: float, items: int) -> None:
         """Count what was added, as of this clock; `items` are known."""
+        acts, self._acts = self._acts, []
+        for features, item, weight in acts:
+            self._context.add(features, item, weight)
         self._similar.flush(clock, items)
 
-    def similar(self, user: User) -> tuple[Ints, Doubles]:
-        """Unseen items that occur with the user's last ones: at most `similar_items`."""
-        rows, values = self._similar.beside(_trail(user))
-        seen = user.seen
-        unseen = np.array([row not in seen for row in rows.tolist()], np.bool_)
-        rows, values = rows[unseen], values[unseen]
-        places, above = above_the_rest(values, self._listed)
-        return rows[places], above
+    def similar(self, views: Sequence[View]) -> list[Listed]:
+        """Of each, unseen items that occur with the last ones: at most `similar_items`."""
+        beside = self._similar.beside([one.trail for one in views], [one.seen for one in views])
+        found = []
+        for rows, values in beside:
+            places, above = above_the_rest(values, self._listed)
+            found.append((rows[places], above))
+        return found
 
-    def context(self, features: Mapping[str, FeatureValue]) -> dict[str, tuple[Ints, Doubles]]:
+    def context(self, features: Mapping[str, FeatureValue]) -> dict[str, Listed]:
         """By feature, what is taken where it has that value: at most `context_items` each."""
         return self._context.listed(features)
 
-    def marks(self, user: User, known: int) -> RowMarks:
+    def marks(self, view: View, known: int) -> RowMarks:
         """All that the first `known` items have of this user's score, but for cosine and biases."""
-        marks = {SIMILAR: self.similar(user)}
-        for name, found in self.context(user.features).items():
+        [similar] = self.similar([view])
+        marks = {SIMILAR: similar}
+        for name, found in self.context(view.features).items():
             marks[CONTEXT + name] = found
-        for name, session in session_marks(reversed(user.latest)).items():
+        for name, session in session_marks(view.latest).items():
             marks[name] = (
                 np.fromiter(session, np.int64, len(session)),
                 np.fromiter(session.values(), np.float64, len(session)),
@@ -85,7 +109,7 @@ class Related:
         }
 
     def state(self) -> State:
-        """For a checkpoint."""
+        """For a checkpoint, of what was counted."""
         return {
             "similar": self._similar.state(),
             "context": self._context.state(),

@@ -102,11 +102,12 @@ class PenstockChain:
             self._arrived = []
         if self._labelled:
             self._owed |= dict.fromkeys([*self._learner.observe(self._labelled), ANYONE])
+            self._learner.settle()
             self._labelled = []
         learn = self._learner.pending >= self._settings.trainer.batch
         if learn:
             self._write_users(list(self._owed))
-            self._learner.learn()
+            self._learner.learn_many(self._settings.trainer.batch)
             self._owed[ANYONE] = None
         self._publish(scan=learn)
 

@@ -6,6 +6,7 @@ Runs as a process of its own, like an index node, with the settings of its envir
 from __future__ import annotations
 
 import asyncio
+import sys
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
@@ -21,11 +22,10 @@ from schemas.settings import Settings, load_settings
 from schemas.topics import RECALL_REQUESTS, topic_name
 
 _POLL_MS = 1_000
-ITEMS = [RecalledItem(f"i{number}", 1.0, "nearest") for number in range(10)]
 
 
-async def echo(settings: Settings) -> None:
-    """Until cancelled or killed."""
+async def echo(settings: Settings, k: int) -> None:
+    """Until cancelled or killed; each reply has k items."""
     options = settings.kafka.client_options()
     consumer = AIOKafkaConsumer(
         topic_name(settings.namespace, RECALL_REQUESTS),
@@ -34,7 +34,8 @@ async def echo(settings: Settings) -> None:
         auto_offset_reset="latest",
     )
     producer = AIOKafkaProducer(**options, linger_ms=0, acks=1)
-    value = encode(RecallReply("ok", ITEMS))
+    items = [RecalledItem(f"i{number}", 1.0 / (1 + number), "nearest") for number in range(k)]
+    value = encode(RecallReply("ok", items))
     async with consumer, producer:
         for partition in consumer.assignment():
             await consumer.position(partition)  # "latest" means from here on
@@ -51,4 +52,4 @@ async def echo(settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(echo(load_settings()))
+    asyncio.run(echo(load_settings(), k=int(sys.argv[1])))

@@ -15,7 +15,8 @@ from typing import NamedTuple
 from index_service import RecallClient
 from schemas.recall import RecallReply, RecallRequest
 from schemas.settings import Settings, load_settings
-from tests.benchmarks.recall_world import embedded_broker, running
+from tests.benchmarks.brokers import own_broker
+from tests.benchmarks.recall_world import running
 from tests.benchmarks.rounds import Figures, Row, compare, parser, show
 from tests.support.polling import eventually
 
@@ -32,9 +33,11 @@ class Load(NamedTuple):
 class Size(NamedTuple):
     """How much is asked."""
 
-    items: int = 5_000
+    items: int = 100_000
     users: int = 200
-    loads: tuple[Load, ...] = (Load(1, 100), Load(32, 400))
+    k: int = 100
+    updates_per_s: float = 200
+    loads: tuple[Load, ...] = (Load(1, 200), Load(32, 800))
 
 
 class Answers(NamedTuple):
@@ -50,7 +53,7 @@ class Answers(NamedTuple):
         return Figures(len(self.replies) / self.took_s, cuts[49], cuts[98])
 
 
-def ask(client: RecallClient, load: Load, users: int) -> Answers:
+def ask(client: RecallClient, load: Load, users: int, k: int = 10) -> Answers:
     """Ask for the users in turn, with so many calls under way."""
     in_flight, calls = load
     latencies_ms: list[float] = []
@@ -61,7 +64,7 @@ def ask(client: RecallClient, load: Load, users: int) -> Answers:
         if len(under_way) == in_flight:
             replies.append(under_way.popleft().result(_TIMEOUT_S))
         sent_s = time.perf_counter()
-        call = client.submit(RecallRequest(user_id=f"u{number % users}"), _TIMEOUT_S)
+        call = client.submit(RecallRequest(k=k, user_id=f"u{number % users}"), _TIMEOUT_S)
         call.add_done_callback(_noting(sent_s, latencies_ms))
         under_way.append(call)
     replies += [call.result(_TIMEOUT_S) for call in under_way]
@@ -81,11 +84,12 @@ def measure(
     """Both, at each number in flight. Raises RecallTimeout when a call is not answered."""
     with ExitStack() as closing:
         if not external:
-            settings = closing.enter_context(embedded_broker(settings, folder))
-        callers = closing.enter_context(running(settings, folder, size.items, size.users))
+            settings, _ = closing.enter_context(own_broker(settings, folder))
+        world = running(settings, folder, size.items, size.users, size.k, size.updates_per_s)
+        callers = closing.enter_context(world)
 
         def asked(client: RecallClient, load: Load) -> Callable[[], Figures]:
-            return lambda: ask(client, load, size.users).figures()
+            return lambda: ask(client, load, size.users, size.k).figures()
 
         rows: list[Row] = []
         for load in size.loads:
@@ -101,9 +105,14 @@ def main() -> None:
     options.add_argument(
         "--external", action="store_true", help="use the Kafka and Redis of the settings"
     )
+    size = Size()
+    for name in ("items", "k"):
+        default = getattr(size, name)
+        options.add_argument(f"--{name}", type=int, default=default, help="default: %(default)s")
     given = options.parse_args()
+    size = size._replace(items=given.items, k=given.k)
     with tempfile.TemporaryDirectory() as folder:
-        rows = measure(load_settings(), Path(folder), Size(), given.rounds, given.external)
+        rows = measure(load_settings(), Path(folder), size, given.rounds, given.external)
     show(rows, unit="calls", as_json=given.json)
 
 

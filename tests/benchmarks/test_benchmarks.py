@@ -14,10 +14,21 @@ from schemas.errors import EnvironmentProblem
 from schemas.events import CLICK, EXPOSURE
 from schemas.samples import POSITIVE, SampleBatch
 from schemas.settings import Settings, TowerSettings, TrainerSettings
-from tests.benchmarks import label_cores, label_stream, labelling, rounds, rpc, trainer
+from tests.benchmarks import (
+    freshness,
+    index,
+    label_cores,
+    label_stream,
+    labelling,
+    rounds,
+    rpc,
+    trainer,
+)
 from tests.benchmarks.bare_model import BareModel, bare_batch
+from tests.benchmarks.brokers import embedded_broker
+from tests.benchmarks.index_world import World, recall
 from tests.benchmarks.label_stream import Labels
-from tests.benchmarks.recall_world import embedded_broker, running
+from tests.benchmarks.recall_world import running
 from tests.benchmarks.rounds import Figures, Row
 from tests.support.command import penstock
 from tests.support.servers import KAFKA_HOME
@@ -74,7 +85,7 @@ def test_the_benches_of_the_checkout_are_listed() -> None:
     done = penstock("bench")
     assert done.returncode == 0
     listed = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
-    assert set(listed) >= {"labelling", "rpc", "trainer"}
+    assert set(listed) >= {"index", "labelling", "rpc", "trainer"}
     assert listed["rpc"] == (rpc.__doc__ or "").partition("\n")[0]
     assert "echo" not in listed
 
@@ -209,11 +220,65 @@ def test_every_recall_and_every_echo_is_answered(tmp_path: Path) -> None:
         running(settings, tmp_path, items=40, users=3) as callers,
     ):
         answers = {
-            name: rpc.ask(client, load, users=3) for name, client in callers._asdict().items()
+            name: rpc.ask(client, load, users=3)
+            for name, client in (("echo", callers.echo), ("recall", callers.recall))
         }
+        assert callers.updates.sent > 0
     for answer in answers.values():
         assert len(answer.replies) == len(answer.latencies_ms) == load.calls
         assert {reply.status for reply in answer.replies} == {"ok"}
         assert {len(reply.items) for reply in answer.replies} == {10}
     assert {reply.shards_answered for reply in answers["recall"].replies} == {2}
     assert {reply.shards_answered for reply in answers["echo"].replies} == {0}
+
+
+def test_each_way_of_freshness_is_followed_to_its_end(tmp_path: Path) -> None:
+    size = freshness.Size(
+        seconds=2.0, warm_s=1.0, events_per_s=100.0, items=40, users=12, probe_users=3
+    )
+    with embedded_broker(_SMALL, tmp_path) as settings:
+        rows, facts = freshness.measure(settings, tmp_path, size)
+    assert all(row.probes > 0 for row in rows)
+    assert facts["events_per_s"] > 0
+    by_case = {row.case: row.p50_ms or 0 for row in rows}
+    assert 0 < by_case["click to user vector"] <= by_case["click to changed recall"]
+
+
+def test_the_items_of_the_index_bench_move_come_and_go() -> None:
+    world = World(1_000, clustered=True)
+    before = dict(zip(world.ids, world.vectors, strict=True))
+    changes = world.change()
+    after = dict(zip(world.ids, world.vectors, strict=True))
+    assert (len(after), len(changes.ids), len(changes.gone)) == (1_000, 25, 5)
+    assert before.keys() - after.keys() == set(changes.gone)
+    assert len(after.keys() - before.keys()) == 5
+    expected = {**before, **dict(zip(changes.ids, changes.vectors, strict=True))}
+    assert all((expected[item_id] == vector).all() for item_id, vector in after.items())
+    parts = [*changes.slices(10)]
+    assert [each for part in parts for each in part.ids] == changes.ids
+    assert [each for part in parts for each in part.gone] == changes.gone
+    query = world.queries(1)
+    nearest = max(after, key=lambda item_id: float(after[item_id] @ query[0]))
+    assert world.nearest(query)[0][0] == nearest
+
+
+def test_recall_is_the_share_of_the_true_nearest_found() -> None:
+    truth = [["a", "b", "c", "d"], ["e", "f", "g", "h"]]
+    assert recall([["b", "a", "x", "y"], ["e", "z", "f", "g"]], truth, 2) == 0.75
+    assert recall(truth, truth, 4) == 1.0
+
+
+@pytest.mark.parametrize("kind", ["clustered", "unclustered"])
+def test_the_index_bench_changes_and_asks_every_contestant(kind: str) -> None:
+    size = index.Size(items=(1_500,), rounds=2, queries=6)
+    rows = {row.contestant: row for row in index.measure(size, (kind,))}
+    assert len(rows) == 8
+    for name, row in rows.items():
+        still = name.startswith("static")
+        assert (row.rounds, row.operations_per_s is None) == ((0, True) if still else (2, False))
+        assert row.recall_10_worst <= min(row.recall_10_first, row.recall_10_last)
+    for name in ("exact", "shard, exact"):
+        assert rows[name].recall_10_worst == rows[name].recall_100_worst == 1.0
+    for name in ("shard, hnsw", "shard, faiss-ivf"):
+        assert rows[name].recall_100_worst > 0.95
+        assert "rebuilds" in rows[name].note

@@ -17,7 +17,7 @@ from schemas.events import Item
 from schemas.samples import SampleBatch
 from schemas.settings import EmbeddedSettings, Settings
 from schemas.topics import ITEMS, POSITIVES, topic_name
-from tests.benchmarks.recall_world import embedded_broker
+from tests.benchmarks.brokers import embedded_broker
 from tests.benchmarks.rounds import Figures
 from tests.support.polling import eventually
 from tests.support.servers import KAFKA_HOME, REDIS_SERVER, KafkaServer, running_redis

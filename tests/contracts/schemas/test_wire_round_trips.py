@@ -23,6 +23,7 @@ from schemas.errors import DecodeError
 from schemas.events import Event, Item
 from schemas.recall import RecallReply, RecallRequest
 from schemas.samples import SampleBatch
+from schemas.shards import NodeState, ShardAnswer, ShardCall
 from schemas.status import RoleStatus
 from schemas.vectors import ItemVector, UserRecord
 
@@ -32,10 +33,13 @@ WIRE_TYPES: list[Any] = [
     Event | list[Event],
     Item,
     ItemVector,
+    NodeState,
     RecallReply,
     RecallRequest,
     RoleStatus,
     SampleBatch,
+    ShardAnswer,
+    ShardCall,
     UserRecord,
 ]
 

@@ -212,7 +212,7 @@ def test_vectors_of_another_epoch_are_left_out(index: NodeIndex) -> None:
     index.apply(0, ItemChange("new", item("new", AXES["a"], epoch=4)))
     assert (len(index), index.other_epoch) == (4, 1)
     index.apply(0, ItemChange("a", None))
-    assert (len(index), index.vectors_of(["a", "b"])[0].tolist()) == (3, AXES["b"])
+    assert (len(index), index.vectors_of(["a", "b"], {0, 1})["b"].tolist()) == (3, AXES["b"])
 
 
 def test_shards_together_rank_as_one_shard_does() -> None:
@@ -228,6 +228,6 @@ def test_shards_together_rank_as_one_shard_does() -> None:
             vector = rng.normal(size=DIM)
             request = RecallRequest(vector=vector.tolist(), k=k)
             found = RecallCore(SETTINGS, parts).answer(request, None).items
-            truth = whole.vectors_of([str(number) for number in range(300)])
+            truth = [*whole.vectors_of(map(str, range(300)), [0]).values()]
             cosines = np.stack(truth) @ vector / np.linalg.norm(vector)
             assert [each.item_id for each in found] == [str(at) for at in np.argsort(-cosines)[:k]]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor, Future
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -19,46 +19,25 @@ from schemas.errors import DecodeError
 from schemas.recall import Channel, RecalledItem
 from schemas.settings import IndexSettings, Settings, TowerSettings
 from schemas.vectors import ItemVector, pack_vector, unpack_vector
+from tests.support.step_executor import StepExecutor
 
 DIM = 8
 NAMES = ("positives@100", "exposures@100", "positives@9")
-P = ParamSpec("P")
-T = TypeVar("T")
-
-
-class StepExecutor(Executor):
-    """Runs what was submitted when the test says so."""
-
-    def __init__(self) -> None:
-        self.waiting: list[Callable[[], None]] = []
-        self.submitted = 0
-
-    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        future: Future[T] = Future()
-
-        def work() -> None:
-            if future.set_running_or_notify_cancel():
-                future.set_result(fn(*args, **kwargs))
-
-        self.waiting.append(work)
-        self.submitted += 1
-        return future
-
-    def step(self) -> None:
-        self.waiting.pop(0)()
 
 
 class World:
     """A shard, the truth about it, and a seeded source of items."""
 
-    def __init__(self, seed: int, exact_below: int) -> None:
+    def __init__(self, seed: int, exact_below: int, **index: Any) -> None:
         self.rng = np.random.default_rng(seed)
         self.executor = StepExecutor()
         config = Settings(
             towers=TowerSettings(dim=DIM),
-            index=IndexSettings(exact_below=exact_below, rebuild_dead_share=0.3),
+            index=IndexSettings(
+                exact_below=exact_below, rebuild_dead_share=0.3, max_unwritten=20, **index
+            ),
         )
-        self.shard = Shard(config, self.executor)
+        self.shard = Shard(config, self.executor, lambda: 0.0)  # a clock that brings no check
         self.share = config.index.trending_share
         self.truth: dict[str, ItemVector] = {}
 
@@ -240,29 +219,89 @@ def test_a_rebuild_takes_over_what_changes_meanwhile(seed: int, during: int, bet
         world.check(world.query(k=10))
 
 
-def test_a_rebuild_brings_the_dead_share_down_and_many_changes_take_another_round() -> None:
+def test_a_rebuild_brings_the_dead_share_down_and_catches_up_with_many_changes() -> None:
     world = World(1, exact_below=1)
     for number in range(50):
         world.upsert(str(number))
     world.settle()
-    assert (world.shard.dead_share, world.executor.submitted) == (0.0, 1)
+    assert (world.shard.dead_share, world.shard.figures()["rebuilds"]) == (0.0, 1)
     for number in range(50):
         world.upsert(str(number))
-    assert world.shard.dead_share == 0.5
-    world.shard.tend()
-    assert world.executor.submitted == 2
-    for number in range(40):  # more than are applied at once
-        world.upsert(str(number))
+    assert world.shard.behind  # 50 unwritten, of 20
     world.executor.step()
+    assert (world.shard.dead_share, world.shard.behind) == (0.5, False)
     world.shard.tend()
-    assert world.executor.submitted == 3
+    for number in range(40):  # more than are left to be written later
+        world.upsert(str(number))
     world.check(world.query())  # the old graph still serves
     world.executor.step()
     world.delete("0")
-    world.shard.tend()  # one change left: applied at once
-    assert world.executor.submitted == 3
+    world.check(world.query(k=60))
+    while world.executor.waiting:
+        world.executor.step()
+    assert world.shard.figures()["rebuilds"] == 2
     assert world.shard.dead_share == pytest.approx(41 / 90)
     world.check(world.query(k=60))
+
+
+def test_changes_are_written_once_and_the_newest_counts() -> None:
+    world = World(11, exact_below=1)
+    world.upsert("a")
+    world.settle()
+    for _ in range(30):
+        world.upsert("a")
+    world.upsert("b")
+    world.delete("b")
+    assert world.shard.figures()["unwritten"] == 2
+    world.check(world.query())
+    world.executor.step()
+    assert world.shard.figures()["unwritten"] == 0
+    assert world.shard.dead_share == 1 / 2
+    world.check(world.query())
+
+
+@pytest.mark.parametrize("backend", ["exact", "faiss-ivf"])
+def test_another_backend_by_its_name(backend: str) -> None:
+    world = World(12, exact_below=1, backend=backend)
+    for _ in range(3):
+        world.churn(100)
+        world.settle()
+        world.check(world.query())
+    assert world.shard.figures()["rebuilds"] == (1 if backend == "faiss-ivf" else 0)
+
+
+def test_the_most_trending_stay_right_through_changes() -> None:
+    """With a pool of 20 of some 150 items; all changes of a round are fewer than it takes anew."""
+    world = World(13, exact_below=1_000, trending_pool=20)
+    for number in range(150):
+        world.upsert(str(number), trend_clock=0.0)
+    weights = {"positives@100": 0.7, "exposures@100": 0.2}
+    for round_number in range(60):
+        for conditions in ({}, {"city": "c1"}):
+            world.check(world.query(k=4, vector=None, weights=weights, conditions=conditions))
+            near = world.query(k=4, weights=weights, conditions=conditions, scale=0.01)
+            exclude = frozenset(str(number) for number in range(round_number))
+            world.check(dataclasses.replace(near, exclude=exclude))
+        for _ in range(7):
+            number = str(world.rng.integers(170))
+            if world.rng.random() < 0.2:
+                world.delete(number)
+            else:
+                world.upsert(number, trend_clock=0.0)
+
+
+def test_many_queries_at_once_get_what_each_gets() -> None:
+    for exact_below in (1, 1_000):
+        world = World(14, exact_below)
+        for number in range(300):
+            world.upsert(str(number), attributes={"rare": number % 50 == 0, "half": number % 2})
+        world.settle()
+        some = [world.query(k=k) for k in (1, 5, 40, 3)]
+        some += [world.query(conditions={"rare": True}), world.query(conditions={"half": 1})]
+        some += [world.query(vector=None), world.query(exclude=frozenset(map(str, range(100))))]
+        for query, found in zip(some, world.shard.search_many(some), strict=True):
+            assert [item.item_id for item in found] == [item.item_id for item in world.check(query)]
+    assert world.shard.search_many([]) == []
 
 
 def test_a_graph_is_dropped_when_few_items_are_left() -> None:
@@ -272,6 +311,7 @@ def test_a_graph_is_dropped_when_few_items_are_left() -> None:
     world.settle()
     for number in range(11):
         world.delete(str(number))
+    world.executor.step()
     assert world.shard.dead_share > 0
     world.shard.tend()
     assert world.shard.dead_share == 0.0

@@ -22,6 +22,9 @@ def test_labels_have_as_many_partitions_as_events_and_vectors_one_for_each_shard
         "shop.item-vectors": 3,
         "shop.recall.requests": 7,
         "shop.recall.replies": 7,
+        "shop.recall.nodes": 1,
+        "shop.recall.shard-queries": 7,
+        "shop.recall.shard-replies": 7,
         "shop.dead-letters": 1,
     }
 

@@ -64,7 +64,7 @@ class BruteForce:
         learn = self._learner.pending >= self._settings.trainer.batch
         if learn:
             self._write(list(self._stale))
-            self._learner.learn()
+            self._learner.learn_many(self._settings.trainer.batch)
             self._stale[ANYONE] = None
         self._publishing.publish(scan=learn)
         self._write([ask.user_id, ANYONE])

@@ -1,0 +1,47 @@
+"""Which items of a shard a query may return."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from index_service.attributes import BoolArray
+from index_service.item_table import ItemTable
+from index_service.query import Query
+from index_service.slots import IntArray
+
+
+class Admission:
+    """The items that are available, meet the conditions and are not excluded, at one version."""
+
+    def __init__(self, items: ItemTable, query: Query) -> None:
+        used = items.slots.used
+        self.version = items.version
+        self._mask: BoolArray = items.servable[:used]  # a view, unless there are conditions
+        count = items.available
+        if query.conditions:
+            self._mask = self._mask & items.attributes.mask(query.conditions, used)
+            count = int(np.count_nonzero(self._mask))
+        excluded = items.slots.slots_of(list(query.exclude))
+        self.count = count - int(np.count_nonzero(self._mask[excluded]))
+        """How many there are."""
+        self._excluded: BoolArray | None = None
+        if len(excluded):
+            self._excluded = np.zeros(used, dtype=np.bool_)
+            self._excluded[excluded] = True
+
+    def meeting(self) -> IntArray:
+        """Slots, going up, of all that are available and meet the conditions, excluded or not."""
+        return np.flatnonzero(self._mask)
+
+    def met_by(self, slots: IntArray) -> IntArray:
+        """Those of the slots, in the same order."""
+        return slots[self._mask[slots]]
+
+    def keep(self, slots: IntArray) -> IntArray:
+        """Those of the slots that are admitted, in the same order."""
+        kept = self.met_by(slots)
+        return kept if self._excluded is None else kept[~self._excluded[kept]]
+
+    def slots(self) -> IntArray:
+        """All that are admitted: slots going up."""
+        return self.keep(self.meeting())

@@ -1,0 +1,212 @@
+"""A backend kept up with its shard by jobs in the background."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from contextlib import ExitStack
+from typing import NamedTuple
+
+import numpy as np
+
+from index_service.backend import Backend, Neighbours
+from index_service.gate import Gate
+from index_service.slots import IntArray
+from schemas.vectors import Float32Array
+
+_CHUNK_ITEMS = 256
+"""Written in one call: some 50 ms on hnswlib, 1 ms on Faiss."""
+Changes = dict[str, Float32Array | None]
+
+
+class Source(NamedTuple):
+    """Where a build finds its items: the rows may change, as each change is noted."""
+
+    ids: list[str]
+    slots: IntArray
+    vectors: Float32Array
+    """(used, dim)"""
+
+
+class LiveIndex:
+    """Proposes near items; what it has not written yet, it names, for its caller to compare.
+
+    The caller's lock guards `note`, `build`, `drop` and `unwritten`, which its callers hold; jobs
+    take it for moments. A new backend is built beside the one that serves, catches up with what
+    changed meanwhile, and takes its place at once.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[], Backend],
+        executor: Executor,
+        lock: threading.Lock,
+        max_unwritten: int,
+        monotonic_s: Callable[[], float],
+    ) -> None:
+        self._make = make
+        self._executor = executor
+        self.lock = lock
+        self._max_unwritten = max_unwritten
+        self._backend: Backend | None = None
+        self._gate = Gate()  # a backend is not closed while one searches it
+        self._pending: Changes = {}
+        self._writing: Changes = {}
+        self._writer = threading.Lock()
+        self._write_job: Future[None] | None = None
+        self._build_job: Future[None] | None = None
+        self._since: Changes | None = None  # what changed since the copy for a build was made
+        self._closed = threading.Event()
+        self._source: Source | None = None
+        self._monotonic_s = monotonic_s
+        self._started_s = 0.0
+        self.builds = 0
+        """Backends that took their place."""
+        self.build_s = 0.0
+        """Seconds that the last of them took."""
+
+    @property
+    def backend(self) -> Backend | None:
+        """What serves now."""
+        return self._backend
+
+    @property
+    def building(self) -> bool:
+        """A new backend is on its way."""
+        return self._since is not None
+
+    @property
+    def behind(self) -> bool:
+        """So much is unwritten that the caller should hold writes back."""
+        return len(self._pending) + len(self._writing) > self._max_unwritten
+
+    def note(self, item_id: str, vector: Float32Array | None) -> None:
+        """The item changed to `vector` (dim,), a copy, or went away."""
+        if self._since is not None:
+            self._since[item_id] = vector
+        if self._backend is not None:
+            self._pending[item_id] = vector
+
+    def unwritten(self) -> list[str]:
+        """Items whose newest vector a search may not find."""
+        return [*self._pending, *self._writing]
+
+    def build(self, source: Source) -> None:
+        """Build anew, once `wake` is called."""
+        self._source, self._since = source, {}
+        self._started_s = self._monotonic_s()
+
+    def wake(self) -> None:
+        """Start the jobs that are due; the lock is not held. Raises what a job raised."""
+        for job in (self._write_job, self._build_job):
+            if job is not None and job.done() and not job.cancelled():
+                job.result()
+        if self._pending and (self._write_job is None or self._write_job.done()):
+            self._write_job = self._executor.submit(self._write_all)
+        source, self._source = self._source, None
+        if source is not None:
+            self._build_job = self._executor.submit(self._build, source)
+
+    def search_many(self, queries: Float32Array, k: int) -> list[Neighbours]:
+        """Near items of `queries` (queries, dim); the lock is not held."""
+        with self._gate.reading():
+            backend = self._backend
+            if backend is None:
+                nothing = Neighbours([], np.empty(0, dtype=np.float32))
+                return [nothing for _ in queries]
+            return backend.search_many(queries, k)
+
+    def drop(self) -> Backend | None:
+        """Serve nothing more, and build nothing; the backend, for the caller to `release`."""
+        backend, self._backend = self._backend, None
+        self._pending, self._since, self._source = {}, None, None
+        return backend
+
+    def release(self, backend: Backend | None) -> None:
+        """Close it once nobody searches it; the lock is not held."""
+        if backend is not None:
+            with self._writer, self._gate.alone():
+                backend.close()
+
+    def close(self) -> None:
+        """End the jobs soon, and let go of the backend; the lock is not held."""
+        self._closed.set()
+        for job in (self._write_job, self._build_job):
+            if job is not None:
+                job.cancel()
+        with self.lock:
+            backend = self.drop()
+        self.release(backend)
+
+    def _write_all(self) -> None:
+        while self._pending and not self._closed.is_set():
+            with self._writer:
+                self._write_some()
+
+    def _write_some(self) -> None:
+        """One chunk, by the one thread that has `_writer`."""
+        with self.lock:
+            backend = self._backend
+            if backend is None:
+                return
+            taken = [
+                item_id for item_id, _ in zip(self._pending, range(_CHUNK_ITEMS), strict=False)
+            ]
+            self._writing = {item_id: self._pending.pop(item_id) for item_id in taken}
+        try:
+            _write(backend, self._writing)
+        finally:
+            with self.lock:
+                self._writing = {}
+
+    def _build(self, source: Source) -> None:
+        backend = self._make()
+        with ExitStack() as failing:
+            failing.callback(backend.close)
+            for start in range(0, len(source.ids), _CHUNK_ITEMS):
+                chunk = slice(start, start + _CHUNK_ITEMS)
+                backend.upsert(source.ids[chunk], source.vectors[source.slots[chunk]])
+                if not self._go_on():
+                    return
+            while not self._swap(backend):
+                with self.lock:
+                    changes, self._since = self._since or {}, {}
+                for start in range(0, len(changes), _CHUNK_ITEMS):
+                    _write(backend, dict([*changes.items()][start : start + _CHUNK_ITEMS]))
+                    if not self._go_on():
+                        return
+            failing.pop_all()
+
+    def _go_on(self) -> bool:
+        """Between two chunks of a build: writes go first where they share its thread."""
+        if self._pending and self._writer.acquire(blocking=False):
+            try:
+                self._write_some()
+            finally:
+                self._writer.release()
+        return not self._closed.is_set() and self._since is not None
+
+    def _swap(self, built: Backend) -> bool:
+        """Serve from the new backend, once little is left to write to it."""
+        with self._writer:
+            with self.lock:
+                if self._since is None or len(self._since) > self._max_unwritten // 2:
+                    return False
+                old, self._backend = self._backend, built
+                if old is not None:
+                    built.breadth = old.breadth
+                self._pending, self._since = self._since, None
+                self.builds += 1
+                self.build_s = self._monotonic_s() - self._started_s
+            if old is not None:
+                with self._gate.alone():
+                    old.close()
+        return True
+
+
+def _write(backend: Backend, changes: Changes) -> None:
+    backend.delete([item_id for item_id, vector in changes.items() if vector is None])
+    kept = {item_id: vector for item_id, vector in changes.items() if vector is not None}
+    if kept:
+        backend.upsert(list(kept), np.stack(list(kept.values())))

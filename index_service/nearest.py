@@ -1,0 +1,146 @@
+"""Finding candidates near queries: by the backend, or by comparing many vectors."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from index_service.admission import Admission
+from index_service.item_table import ItemTable
+from index_service.live_index import LiveIndex
+from index_service.query import Query
+from index_service.ranking import top
+from index_service.slots import IntArray
+from schemas.vectors import Float32Array
+
+_NEAREST_PER_K = 2
+_NEAREST_MORE = 20
+"""The nearest 2k + 20 by cosine are ranked by the blended score."""
+_SCAN_BELOW = 0.25
+"""Share of the items that a filter leaves, below which they are compared one by one: the backend
+knows no filter, so it would be asked for many that are thrown away."""
+_GATHER_BELOW = 0.25
+"""Share of the rows whose gathering costs less than the product over all."""
+_UNEVEN = 4
+"""Queries are searched together when none asks for so many times the items of another."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a query's nearest items are to be found, decided at one moment."""
+
+    query: Query
+    items: ItemTable
+    admitted: Admission
+    vectors: Float32Array
+    """(used, dim): rows may change while they are read, so scores are computed again."""
+    wanted: int
+    """Nearest items to rank; 0 without a vector."""
+    fetched: int
+    """To ask the backend for; 0: compare."""
+    among: IntArray | None
+    """Slots to compare; None when the backend is asked. They are looked up with the lock held:
+    numpy gives nonsense of flags that change while it lists them."""
+    unwritten: list[str]
+    """Items that the backend may not find as they are."""
+
+
+def plan_search(query: Query, items: ItemTable, live: LiveIndex, exact_below: int) -> Plan:
+    """The shard's lock is held."""
+    admitted = Admission(items, query)
+    wanted = 0
+    if query.vector is not None:
+        wanted = min(_NEAREST_PER_K * query.k + _NEAREST_MORE, admitted.count)
+    by_backend = live.backend is not None and admitted.count >= max(exact_below, 1)
+    by_backend &= admitted.count >= _SCAN_BELOW * len(items.slots)
+    fetched = 0
+    if wanted and by_backend:
+        # What is excluded was liked or seen, so it lies near the query: it is counted in full.
+        fetched = wanted * len(items.slots) // admitted.count + len(query.exclude)
+    plan = Plan(
+        query=query,
+        items=items,
+        admitted=admitted,
+        vectors=items.slots.vectors,
+        wanted=wanted,
+        fetched=fetched,
+        among=None,
+        unwritten=live.unwritten() if fetched else [],
+    )
+    return plan if fetched or not wanted else comparing(plan, items)
+
+
+def comparing(plan: Plan, items: ItemTable) -> Plan:
+    """The plan, as of now and without the backend; the lock is held."""
+    admitted = Admission(items, plan.query)
+    return dataclasses.replace(
+        plan,
+        items=items,
+        admitted=admitted,
+        vectors=items.slots.vectors,
+        wanted=min(plan.wanted, admitted.count),
+        fetched=0,
+        among=admitted.slots(),
+    )
+
+
+def propose(plans: Sequence[Plan], live: LiveIndex) -> list[list[str] | IntArray]:
+    """For each plan items near its query, by id or by slot; the lock is not held.
+
+    Queries that go the same way go together: one call of the backend, one matrix product.
+    """
+    found: list[list[str] | IntArray] = [[] for _ in plans]
+    asking: dict[int, list[int]] = defaultdict(list)
+    comparing_all: dict[int, list[int]] = defaultdict(list)
+    for at, plan in enumerate(plans):
+        if plan.fetched:
+            asking[_rung(plan.fetched)].append(at)
+        elif plan.among is not None and _GATHER_BELOW * len(plan.vectors) > len(plan.among):
+            found[at] = _compare(plan, plan.vectors[plan.among] @ _vector(plan), plan.among)
+        elif plan.among is not None:
+            comparing_all[len(plan.vectors)].append(at)
+    for members in asking.values():
+        k = max(plans[at].fetched for at in members)
+        near = live.search_many(_stacked(plans, members), k)
+        for at, neighbours in zip(members, near, strict=True):
+            found[at] = neighbours.ids
+    for members in comparing_all.values():
+        products = _stacked(plans, members) @ plans[members[0]].vectors.T  # (queries, used)
+        for at, cosines in zip(members, products, strict=True):
+            slots = plans[at].among
+            assert slots is not None  # or it would not be compared
+            found[at] = _compare(plans[at], cosines[slots], slots)
+    return found
+
+
+def near_slots(plan: Plan, found: list[str] | IntArray, admitted: Admission) -> IntArray | None:
+    """Slots of the `wanted` nearest; None when the backend gave too few. The lock is held."""
+    slots = plan.items.slots
+    proposed = slots.slots_of(found + plan.unwritten) if isinstance(found, list) else found
+    kept = admitted.keep(np.unique(proposed))
+    if plan.fetched and len(kept) < plan.wanted:
+        return None
+    return kept[top(slots.vectors[kept] @ _vector(plan), plan.wanted)]
+
+
+def _stacked(plans: Sequence[Plan], members: list[int]) -> Float32Array:
+    return np.stack([_vector(plans[at]) for at in members])  # (queries, dim)
+
+
+def _compare(plan: Plan, cosines: Float32Array, slots: IntArray) -> IntArray:
+    return slots[top(cosines, plan.wanted)]
+
+
+def _vector(plan: Plan) -> Float32Array:
+    assert plan.query.vector is not None  # or nothing would be wanted
+    return plan.query.vector
+
+
+def _rung(fetched: int) -> int:
+    """The same for numbers of one size."""
+    return int(math.log(fetched, _UNEVEN))

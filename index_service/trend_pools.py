@@ -1,0 +1,98 @@
+"""The most trending items of a shard, without a look at every item for every query."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from index_service.admission import Admission
+from index_service.item_table import ItemTable
+from index_service.query import Query
+from index_service.ranking import top
+from index_service.slots import IntArray
+from index_service.trend import Float64Array
+from schemas.codec import encode
+from schemas.score import blended, half_life_of
+
+_POOLS = 64
+_CHANGED_SHARE = 0.25
+
+
+@dataclass
+class _Pool:
+    slots: IntArray
+    """The most trending ones, in no order."""
+    seen: int
+    """The changes below this one in the log are in `slots`."""
+    since: int
+    """Where the log was when all items were looked at last."""
+
+
+class TrendPools:
+    """Pools by filter and by direction of the weights, each of the `size` most trending items.
+
+    Items change their order by events, which come as changes, and every changed item is looked
+    at; the rest only fades. So a pool is drawn from all items again after a quarter as many
+    changes as there are items.
+    """
+
+    def __init__(self, items: ItemTable, size: int) -> None:
+        self._items = items
+        self._size = size
+        self._pools: OrderedDict[tuple[bytes, bytes], _Pool] = OrderedDict()
+        self._changes: list[int] = []  # slots
+
+    def note(self, slot: int) -> None:
+        """The slot's item, or what is known of it, changed."""
+        if not self._pools:
+            return
+        self._changes.append(slot)
+        if len(self._changes) > len(self._items.slots) + self._size:
+            self._pools.clear()
+            self._changes.clear()
+
+    def best(self, query: Query, admitted: Admission, count: int) -> IntArray:
+        """Slots of the `count` most trending of the admitted items, or of all when fewer."""
+        if admitted.count <= self._size or 2 * count > self._size:
+            return self._top(query, admitted.slots(), count)
+        found = admitted.keep(self._candidates(query, admitted))
+        if len(found) < count:  # the query excludes most of the pool
+            found = admitted.slots()
+        return self._top(query, found, count)
+
+    def _candidates(self, query: Query, admitted: Admission) -> IntArray:
+        key = (encode(dict(sorted(query.conditions.items()))), _direction(query.weights))
+        pool = self._pools.get(key)
+        changes = len(self._changes)
+        if pool is None or changes - pool.since > _CHANGED_SHARE * len(self._items.slots):
+            # With what this query excludes: others don't.
+            slots = self._top(query, admitted.meeting(), self._size)
+            pool = self._pools[key] = _Pool(slots, changes, changes)
+            if len(self._pools) > _POOLS:
+                self._pools.popitem(last=False)
+        self._pools.move_to_end(key)
+        if changes > pool.seen:
+            new = np.array(self._changes[pool.seen :], dtype=np.intp)
+            slots = admitted.met_by(np.union1d(pool.slots, new))
+            if len(new) < self._size // 4:
+                return slots
+            pool.slots, pool.seen = self._top(query, slots, self._size), changes
+        return pool.slots
+
+    def _top(self, query: Query, slots: IntArray, count: int) -> IntArray:
+        return slots[top(self._trends(query, slots), count)]
+
+    def _trends(self, query: Query, slots: IntArray) -> Float64Array:
+        biases = self._items.trend.biases(query.weights, slots, query.trend_clock)
+        return blended(np.zeros(len(slots)), 0.0, query.weights, biases, {})
+
+
+def _direction(weights: Mapping[str, float]) -> bytes:
+    """The same for weights that rank nearly alike: a common factor changes no order."""
+    trends = {name: weight for name, weight in weights.items() if half_life_of(name) is not None}
+    largest = max(map(abs, trends.values()), default=0.0)
+    rounded = {name: round(4 * weight / largest) for name, weight in trends.items() if largest}
+    return encode({name: rounded[name] for name in sorted(rounded) if rounded[name]})
