@@ -29,7 +29,16 @@ _COUNTERS: dict[Role, tuple[str, ...]] = {
     "index": ("recalls", "errors"),
 }
 """Whose rates are shown; one that a role has not begun to count is 0."""
-_SHARES = ("recall_at_10", "recall_at_50", "loss")
+_LARGEST = (
+    "recall_at_10",
+    "recall_at_50",
+    "loss",
+    "dead_share",
+    "drift_max",
+    "checkpoint_age_s",
+    "step",
+)
+"""Of several processes the largest counts; other figures are summed."""
 
 
 class Kafka(Protocol):
@@ -142,7 +151,7 @@ def _figures(live: list[RoleStatus]) -> dict[tuple[Role, str], float]:
             continue  # a standby knows nothing yet
         for name, value in status.figures.items():
             key = (status.role, name)
-            if name.endswith(_TIMES) or name in _SHARES:
+            if name.endswith(_TIMES) or name in _LARGEST:
                 figures[key] = max(value, figures.get(key, value))
             else:
                 figures[key] = figures.get(key, 0.0) + value

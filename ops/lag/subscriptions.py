@@ -58,6 +58,6 @@ def subscriptions(settings: Settings) -> list[Subscription]:
         reads("trainer", POSITIVES, "trainer", saved_s, trainer, "earliest"),
         reads("trainer", NEGATIVES, "trainer", saved_s, trainer, "earliest"),
         reads("trainer", ITEMS, "trainer", saved_s, trainer, "earliest"),
-        reads("index", ITEM_VECTORS, None, 0.0, "each node reads all, and commits nothing", ""),
+        reads("index", ITEM_VECTORS, None, 0.0, "nodes commit nothing", ""),
         reads("index", RECALL_REQUESTS, "recall", _AUTO_COMMIT_S + _SLACK_S, "", "latest"),
     ]

@@ -101,7 +101,7 @@ def lag_is_what_was_written_less_what_was_committed(settings: Settings) -> None:
     assert recall[0].state == "behind"
     assert (recall[1].records, recall[1].waiting_s, recall[1].state) == (None, None, "unknown")
     assert {row.records for row in rows if row.group is None} == {None}
-    assert all("commits nothing" in row.note for row in rows if row.group is None)
+    assert all("commit nothing" in row.note for row in rows if row.group is None)
 
 
 def _of(rows: list[LagRow], role: str, topic: str) -> list[LagRow]:
