@@ -241,6 +241,9 @@ class TrainerSettings(Section):
     """Newest checkpoints that stay on disk."""
     batch: int = Field(default=128, ge=1)
     """Positives learned in one step, at most."""
+    learn_every_ms: int = Field(default=50, ge=0)
+    """A step that fills no batch waits so long after the one before: a step of two positives costs
+    half of what one of thirty does, and a click waits for it."""
     waiting_positives: int = Field(default=100_000, ge=0)
     """Positives that may wait to be learned; beyond that the oldest go unlearned, counted."""
     publish_eps: float = Field(default=0.01, gt=0)

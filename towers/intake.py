@@ -41,9 +41,12 @@ class Intake:
                 )
             else:
                 self._learner.put_items(self._decoded(run, self._items))
-        samples = (record for record in records if record.topic != self._items_topic)
-        batches = self._decoded(samples, self._samples)
+        batches = self.batches(record for record in records if record.topic != self._items_topic)
         return self._learner.observe(batches) if batches else []
+
+    def batches(self, records: Iterable[Incoming]) -> list[SampleBatch]:
+        """Records of samples, decoded and not yet handed over."""
+        return self._decoded(records, self._samples)
 
     def _decoded(self, records: Iterable[Incoming], decoder: Decoder[T]) -> list[T]:
         decoded = []

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from schemas.events import FeatureValue
 from schemas.settings import FeatureSettings, TowerSettings
-from towers.arrays import Ints, RaggedStore, State
+from towers.arrays import Floats, Ints, RaggedStore, State
 from towers.layers import Mlp
 from towers.meeting import Meeting
 from towers.vocabulary import Leaf, Vocabulary
@@ -68,6 +68,10 @@ class ItemTower:
     def sums(self, items: Ints) -> Tensor:
         """(items, dim), without gradients."""
         return self._vocabulary.sums(self._bags.gather(items))
+
+    def mixtures(self, items: Ints, shares: Floats, lengths: Ints) -> Tensor:
+        """(mixtures, dim): sums of so many items each, by their shares, without gradients."""
+        return self._vocabulary.mixtures(self._bags.gather(items), shares, lengths)
 
     @torch.no_grad()
     def vectors(self, items: Ints) -> Tensor:

@@ -21,6 +21,7 @@ from towers.listing import named
 from towers.model import TwoTower, UserInputs
 from towers.observer import Observer
 from towers.publisher import Current
+from towers.related import view
 from towers.trend import TrendCounts
 from towers.users import User
 
@@ -76,12 +77,17 @@ class Learner:
     def observe(self, batches: Iterable[SampleBatch]) -> list[str]:
         """Take samples in, and return the users whose record is no longer true.
 
-        Learns nothing: the positives wait for `learn`.
+        Learns nothing: the positives wait for `learn`. What no user's record must wait for is left
+        to `settle`.
         """
         observed = self.world.observe(batches)
         self._refresh(np.array(observed.discovered, np.int64))
         self.mark_changed(list(observed.items))
         return observed.users
+
+    def settle(self) -> None:
+        """Count which of the items observed occur together; else `learn` does."""
+        self.world.settle()
 
     def user_records(self, user_ids: list[str], now_ms: int) -> list[tuple[str, UserRecord]]:
         """The users' records as of now; a user whom no sample named is left out.
@@ -105,7 +111,7 @@ class Learner:
                 trend_clock=float(self.world.trend.clock),
                 latest=[names[item] for item in reversed(user.latest)],
                 seen=[names[item] for item in reversed(user.seen)],
-                similar=named(names, *related.similar(user)),
+                similar=named(names, *related.similar(view(user))),
                 context={
                     name: named(names, *found)
                     for name, found in related.context(user.features).items()
@@ -118,6 +124,7 @@ class Learner:
 
     def learn(self) -> StepReport | None:
         """One step on the oldest pending positives and replayed ones; None if none is pending."""
+        self.settle()
         prepared = self._batches.next(self.world)
         if prepared is None:
             return None

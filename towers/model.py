@@ -82,8 +82,9 @@ class TwoTower:
     @torch.no_grad()
     def encode(self, users: UserInputs) -> Tensor:
         """(users, dim): unit vectors."""
-        items, places = self._distinct(users.latest)
-        history = self._history(self.items.sums(items), places[users.latest], users.actions)
+        shares = history_weights(users.actions, self._settings.history_decay)  # (users, history)
+        there = shares > 0
+        history = self.items.mixtures(users.latest[there], shares[there], there.sum(axis=1))
         return F.normalize(self._users(history, self.user_features.sums(users.features)))
 
     def learn(self, batch: Batch) -> Outcome:

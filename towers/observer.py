@@ -16,10 +16,10 @@ from towers.frequency import FrequencyEstimate
 from towers.model import TwoTower
 from towers.probes import Probe
 from towers.recall_meter import stride
-from towers.related import Related
+from towers.related import Related, View, view
 from towers.replay import Example, ReplayBuffer
 from towers.seen_samples import SeenSamples, exposure_id
-from towers.trend import Trend
+from towers.trend import Trend, TrendCounts
 from towers.users import User, Users
 
 
@@ -37,10 +37,22 @@ class Observed(NamedTuple):
 class Before(NamedTuple):
     """The counts from before a call of `observe`."""
 
-    biases: Floats
-    """(counts, items)"""
+    counts: TrendCounts
+    """A copy."""
     shown: set[str]
     """Items whose exposures came with the call."""
+
+
+class Sighted(NamedTuple):
+    """A positive that will be ranked, and what was known of its user just before it."""
+
+    number: int
+    """In the replay buffer."""
+    item: int
+    sample: Sample
+    view: View
+    negatives: list[int]
+    before: Before
 
 
 class Observer:
@@ -64,12 +76,13 @@ class Observer:
         """Samples by what became of them."""
         self.probes: dict[int, Probe] = {}
         """Of pending positives that will be ranked, by their number in the replay buffer."""
+        self._sighted: list[Sighted] = []
         self._offered = 0  # items known since an earlier call: recall could offer them
         self._samples = SeenSamples(trainer.sample_window)
         self._sources: dict[int, int] = {}  # highest offset of `events` counted, by partition
 
     def observe(self, batches: Iterable[SampleBatch]) -> Observed:
-        """Take the samples in, each once, in their order."""
+        """Take the samples in, each once, in their order; what can wait is left to `settle`."""
         observed = Observed([], set(), [])
         touched: dict[str, None] = {}
         batches = list(batches)
@@ -96,7 +109,7 @@ class Observer:
                     user.negatives.pop(exposure_id(sample), None)
                 if sample.kind == POSITIVE:
                     if before is not None and self.trend.clock % every == 0:
-                        self._probe(user, item, sample, before)
+                        self._sight(user, item, sample, before)
                     self._take_positive(user, item, sample)
                     observed.items.add(item)
                 else:
@@ -104,10 +117,23 @@ class Observer:
                 self.related.act(user, item, sample.weight)
                 user.act(item, sample.weight, self._history)
                 user.see(item, self._seen_items)
-        self.related.flush(self.trend.clock, len(self.catalogue))
         self._offered = len(self.catalogue)
         observed.items.update(observed.discovered)
         return observed._replace(users=list(touched))
+
+    def settle(self) -> None:
+        """Do what no user's record must wait for: the probes, and which items occur together.
+
+        Nothing of the last call counts for the probes of its own positives.
+        """
+        biases: dict[int, Floats] = {}  # by call of `observe`
+        for sighted in self._sighted:
+            counts = sighted.before.counts
+            if id(counts) not in biases:
+                biases[id(counts)] = counts.biases()
+            self.probes[sighted.number] = self._probe(sighted, biases[id(counts)])
+        self._sighted = []
+        self.related.flush(self.trend.clock, len(self.catalogue))
 
     def item(self, item_id: str, discovered: list[int]) -> int:
         """Row of the item; one that is new is appended to `discovered`."""
@@ -152,18 +178,22 @@ class Observer:
         if -self.trend.clock % every >= positives:
             return None
         shown = set[str]().union(*(batch.exposures for batch in batches))
-        return Before(self.trend.counts(self._offered).biases(), shown)
+        return Before(self.trend.counts(self._offered).copied(), shown)
 
-    def _probe(self, user: User, item: int, sample: Sample, before: Before) -> None:
-        known = before.biases.shape[1]
-        own = before.biases[:, item].copy() if item < known else _NO_BIASES
+    def _sight(self, user: User, item: int, sample: Sample, before: Before) -> None:
+        negatives = [row for row in user.negatives.values() if row not in user.latest]
+        number = self.replay.appended
+        self._sighted.append(Sighted(number, item, sample, view(user), negatives, before))
+
+    def _probe(self, sighted: Sighted, biases: Floats) -> Probe:
+        number, item, sample, viewed, negatives, before = sighted
+        known = biases.shape[1]
+        own = biases[:, item].copy() if item < known else _NO_BIASES
         if sample.item_id not in before.shown:
             # Its request's exposure was counted in an earlier call: recall could not know of it.
             self.trend.take_exposure_back(own)
-        seen, taken = ints(user.seen), ints(user.latest)
-        passed = np.unique(ints(row for row in user.negatives.values() if row not in user.latest))
-        number = self.replay.appended
-        self.probes[number] = Probe(
+        seen, taken, passed = viewed.seen, ints(viewed.latest), np.unique(ints(negatives))
+        return Probe(
             number,
             item,
             sample.weight,
@@ -171,9 +201,9 @@ class Observer:
             taken[taken < known],
             passed[passed < known],
             self.trend.names,
-            before.biases,
+            biases,
             own,
-            self.related.marks(user, known),
+            self.related.marks(viewed, known),
         )
 
     def _take_positive(self, user: User, item: int, sample: Sample) -> None:
@@ -200,6 +230,7 @@ class Observer:
 
     def state(self) -> State:
         """For a checkpoint; the probes are left out, so a few positives go unranked."""
+        self.settle()
         return {
             "catalogue": self.catalogue.state(),
             "users": self.users.state(),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 
 from schemas.events import FeatureValue
 from schemas.score import CONTEXT, SIMILAR, session_marks
 from schemas.settings import Settings
-from towers.arrays import Doubles, Ints, State
+from towers.arrays import Doubles, Ints, State, ints
 from towers.context_trend import ContextTrend
 from towers.listing import above_the_rest
 from towers.similar import TRAIL, CoOccurrence
@@ -22,12 +23,30 @@ RowMarks = dict[str, tuple[Ints, Doubles]]
 """By signal: the rows of the few items that have any of it, distinct, and what they have."""
 
 
+class View(NamedTuple):
+    """What of a user decides the lists, as it was at one moment."""
+
+    trail: list[int]
+    """The newest items that the user acted on or passed over, newest first."""
+    latest: list[int]
+    """Items acted upon, newest first."""
+    seen: Ints
+    features: Mapping[str, FeatureValue]
+
+
+def view(user: User) -> View:
+    """Of the user now; what happens next does not change it."""
+    return View(_trail(user), list(reversed(user.latest)), ints(user.seen), user.features)
+
+
 class Related:
     """Co-occurrence and trends within the context, and the lists of both for a user.
 
     Of what users passed over, as many items as they acted on are counted to occur with what came
     before: long lists would else cost more than all learning, and tell less, as who is listed
     beside whom is the recommender's choice.
+
+    What is added is counted by `flush`, and in no list before.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -37,12 +56,13 @@ class Related:
         self._context = ContextTrend(
             settings.features.users, towers.context_items, towers.context_values
         )
+        self._acts: list[tuple[Mapping[str, FeatureValue], int, float]] = []
         self._credit = 0
 
     def act(self, user: User, item: int, weight: float) -> None:
         """The user takes or looks at the item, and is not known yet to have seen it this time."""
         self._credit = min(self._credit + 1, _MOST_CREDIT)
-        self._context.add(user.features, item, weight)
+        self._acts.append((user.features, item, weight))
         if self._listed:
             self._similar.add(_trail(user), item)
 
@@ -54,13 +74,19 @@ class Related:
 
     def flush(self, clock: float, items: int) -> None:
         """Count what was added, as of this clock; `items` are known."""
+        acts, self._acts = self._acts, []
+        for features, item, weight in acts:
+            self._context.add(features, item, weight)
         self._similar.flush(clock, items)
 
-    def similar(self, user: User) -> tuple[Ints, Doubles]:
+    def similar(self, view: View) -> tuple[Ints, Doubles]:
         """Unseen items that occur with the user's last ones: at most `similar_items`."""
-        rows, values = self._similar.beside(_trail(user))
-        seen = user.seen
-        unseen = np.array([row not in seen for row in rows.tolist()], np.bool_)
+        rows, values = self._similar.beside(view.trail)
+        if not len(rows):
+            return rows, values
+        seen = np.zeros(1 + int(rows.max()), np.bool_)
+        seen[view.seen[view.seen < len(seen)]] = True
+        unseen = ~seen[rows]
         rows, values = rows[unseen], values[unseen]
         places, above = above_the_rest(values, self._listed)
         return rows[places], above
@@ -69,12 +95,12 @@ class Related:
         """By feature, what is taken where it has that value: at most `context_items` each."""
         return self._context.listed(features)
 
-    def marks(self, user: User, known: int) -> RowMarks:
+    def marks(self, view: View, known: int) -> RowMarks:
         """All that the first `known` items have of this user's score, but for cosine and biases."""
-        marks = {SIMILAR: self.similar(user)}
-        for name, found in self.context(user.features).items():
+        marks = {SIMILAR: self.similar(view)}
+        for name, found in self.context(view.features).items():
             marks[CONTEXT + name] = found
-        for name, session in session_marks(reversed(user.latest)).items():
+        for name, session in session_marks(view.latest).items():
             marks[name] = (
                 np.fromiter(session, np.int64, len(session)),
                 np.fromiter(session.values(), np.float64, len(session)),
@@ -85,7 +111,7 @@ class Related:
         }
 
     def state(self) -> State:
-        """For a checkpoint."""
+        """For a checkpoint, of what was counted."""
         return {
             "similar": self._similar.state(),
             "context": self._context.state(),

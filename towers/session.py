@@ -9,13 +9,15 @@ from typing import NamedTuple
 
 from schemas.errors import BrokerUnavailable, TopicError
 from schemas.settings import Settings
-from schemas.topics import ITEM_VECTORS, ITEMS, NEGATIVES, POSITIVES, topic_name
+from schemas.topics import ITEM_VECTORS, ITEMS, POSITIVES, topic_name
 from schemas.vectors import ANYONE
 from towers.arrays import State, packed
-from towers.inbox import Inbox, Incoming, Positions
+from towers.inbox import Inbox, Positions
 from towers.intake import Intake
 from towers.latency import LatencyWindow
 from towers.learner import Learner
+from towers.negatives import Negatives, share
+from towers.polls import Polls
 from towers.published_log import ReadBack, read_back
 from towers.publisher import Publisher
 from towers.publishing import Publishing
@@ -28,8 +30,6 @@ log = logging.getLogger(__name__)
 _IDLE_MS = 20  # an idle turn waits so long for a positive
 _LATER_PAUSE_S = 0.05  # to find no negatives costs as much as to learn a click: not every turn
 _POLL_RECORDS = 64
-_OUTAGE_WAIT_S = 0.2
-_PROBE_S = 5.0  # silence after which the broker is asked whether it is there
 _FLUSH_S = 1.0
 
 
@@ -68,7 +68,6 @@ class Session:
     ) -> None:
         namespace = settings.namespace
         self._positives = topic_name(namespace, POSITIVES)
-        self._negatives = topic_name(namespace, NEGATIVES)
         self._vectors = topic_name(namespace, ITEM_VECTORS)
         self._save_every_s = settings.trainer.checkpoint_every_s
         self._core, self._links, self._saver, self._now_ms = core, links, saver, now_ms
@@ -78,37 +77,41 @@ class Session:
         self._acted: set[str] = set()  # users whose action has not reached Redis yet
         self._strangers = set(links.read_back.strangers)
         self._told = links.read_back.positions
-        self._kafka_down = False
-        self._next_later_s = 0.0
+        self._polls, self._negatives = Polls(), Negatives()
+        self._next_later_s = self._next_step_s = 0.0
         self._finishing = False
-        self._unsure = False  # of what is published, since an outage
         self._settings = settings
-        self._heard_s = self._saved_s = self._next_save_s = time.monotonic()
+        self._saved_s = self._next_save_s = time.monotonic()
         self.caught_up = False
         """All that was on the topics at the start has been taken in."""
 
     def turn(self) -> None:
         """Take in what came, and do a bounded piece of everything that follows from it."""
-        core = self._core
-        busy = core.learner.pending or core.users.ready or self._publishing.waiting
-        acted = self._intake.take(self._poll(self._links.first, 0 if busy else _IDLE_MS))
+        acted = self._intake.take(
+            self._polls.poll(self._links.first, self._idle_ms(), _POLL_RECORDS)
+        )
         self._acted.update(acted)
-        core.users.owe(acted)
+        self._core.users.owe(acted)
         self._refresh_users()
-        stepped = core.learner.learn() is not None
-        if stepped:
-            core.users.owe([ANYONE])  # written in the next turn, behind those who act
-        self._publishing.publish(scan=stepped)
         self._take_negatives()
+        self._core.learner.settle()
+        stepped = self._learn_when_due()
+        if stepped:
+            self._core.users.owe_later([ANYONE])
+        self._publishing.publish(scan=stepped)
         self._note_progress()
-        if self._unsure or self._links.vectors.lost:
+        if self._polls.was_away or self._links.vectors.lost:
             self._read_back()
         self._save_when_due()
 
     def finish(self) -> None:
         """Leave everything as a restart wants it: users written, vectors sent, checkpoint."""
         self._finishing = True
-        self._refresh_users()
+        while self._negatives:  # a checkpoint says of whole records that they were taken
+            self._take_negatives()
+        self._core.users.hurry()
+        while self._core.users.ready:
+            self._refresh_users()
         self._saver.settle(wait=True)
         self._start_saving()
         self._saver.close()
@@ -130,13 +133,14 @@ class Session:
             return f"catching up: {self._links.first.missing_at_start()} records to go"
         if self._core.users.failing:
             return f"redis is failing: {len(self._core.users.owed)} users wait"
-        return "kafka is unreachable" if self._kafka_down else ""
+        return "kafka is unreachable" if self._polls.down else ""
 
     def figures(self) -> dict[str, float]:
         """Counters and gauges by name; from any thread."""
         return {
             "lag_records": float(self._links.first.waiting(self._positives)),
             "negatives_lag_records": float(self._links.later.waiting()),
+            "thinned_negatives": float(self._negatives.thinned),
             "undecodable": float(self._intake.undecodable),
             "publish_per_s": self._publishing.per_second(),
             "publish_waiting": float(self._publishing.waiting),
@@ -145,36 +149,42 @@ class Session:
             "click_to_user_vector_p99_ms": self._latency.percentile(99),
         }
 
-    def _poll(self, inbox: Inbox, timeout_ms: int, records: int = _POLL_RECORDS) -> list[Incoming]:
-        try:
-            found = inbox.poll(timeout_ms, records)
-            silent_s = time.monotonic() - self._heard_s
-            if not found and (self._kafka_down or silent_s > _PROBE_S):
-                inbox.probe()  # a poll of a dead broker just finds nothing
-                found = inbox.poll(0, records)
-        except BrokerUnavailable as error:
-            if not self._kafka_down:  # once an outage, not once a turn
-                log.warning("kafka=unreachable error=%r action=retrying", str(error))
-            self._kafka_down = True
-            time.sleep(_OUTAGE_WAIT_S)
-            return []
-        if found or self._kafka_down or silent_s > _PROBE_S:
-            self._heard_s = time.monotonic()
-        if self._kafka_down:
-            self._kafka_down, self._unsure = False, True
-            log.info("kafka=back")
-        return found
+    def _idle_ms(self) -> int:
+        """How long a turn waits for a positive, when there is none."""
+        learner, _, users = self._core
+        if users.ready or self._publishing.waiting or self._negatives:
+            return 0
+        if not learner.pending:
+            return _IDLE_MS
+        left_ms = 0 if self._fills_batch else 1e3 * (self._next_step_s - time.monotonic())
+        return min(_IDLE_MS, max(0, round(left_ms)))
+
+    @property
+    def _fills_batch(self) -> bool:
+        return self._core.learner.pending >= self._settings.trainer.batch
+
+    def _learn_when_due(self) -> bool:
+        """A step, when it fills a batch or the one before is long enough ago; whether it was."""
+        now_s = time.monotonic()
+        if now_s < self._next_step_s and not self._fills_batch:
+            return False
+        if self._core.learner.learn() is None:
+            return False
+        self._next_step_s = now_s + self._settings.trainer.learn_every_ms / 1e3
+        return True
 
     def _take_negatives(self) -> None:
-        if self._core.learner.pending or self._links.first.waiting(self._positives):
+        """A part of a record, which may hold thousands, when no positive waits."""
+        waiting = self._fills_batch or self._links.first.waiting(self._positives)
+        if not self._finishing and (waiting or self._core.users.crowded):
             return
-        if time.monotonic() < self._next_later_s:
-            return
-        # One record: it may hold thousands of samples.
-        found = self._poll(self._links.later, 0, records=1)
-        self._core.users.owe(self._intake.take(found))
-        if not found:
-            self._next_later_s = time.monotonic() + _LATER_PAUSE_S
+        if not self._negatives and time.monotonic() >= self._next_later_s:
+            waiting = self._links.later.waiting()
+            found = self._polls.poll(self._links.later, 0, records=1)
+            self._negatives.add(self._intake.batches(found), share(waiting))
+            if not found:
+                self._next_later_s = time.monotonic() + _LATER_PAUSE_S
+        self._core.users.owe_later(self._core.learner.observe(self._negatives.next()))
 
     def _refresh_users(self) -> None:
         written = self._core.users.write(self._core.learner.user_records)
@@ -205,7 +215,7 @@ class Session:
             log.warning("item_vectors=unread error=%r action=retrying", str(error))
             self._links.vectors.lost = lost
             return
-        self._told, self._unsure = told.positions, False
+        self._told, self._polls.was_away = told.positions, False
         self._links.vectors.begin(told.positions)
 
     def _ends(self) -> dict[int, int]:
@@ -217,7 +227,7 @@ class Session:
     def _save_when_due(self) -> None:
         self._saver.settle()
         now_s = time.monotonic()
-        if self._saver.busy or now_s < self._next_save_s:
+        if self._negatives or self._saver.busy or now_s < self._next_save_s:
             return
         self._next_save_s = now_s + self._save_every_s
         self._start_saving()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import sys
 import threading
@@ -82,6 +83,7 @@ class Trainer:
     def _work(self, lead: Lead) -> None:
         """Restore, and train while this trainer leads."""
         positions = self._restore()
+        gc.freeze()  # what was restored stays, too
         links = self._patiently(lambda: self._try_to_connect(positions))
         if links is None:
             return

@@ -33,6 +33,10 @@ class TrendCounts(NamedTuple):
         listed = zip(names, self.at(np.array([row]))[0].tolist(), strict=True)
         return {name: count for name, count in listed if count > _LEAST}
 
+    def copied(self) -> TrendCounts:
+        """The same, and it stays as it is."""
+        return TrendCounts(self.grown.copy(), self.growth.copy(), self.clock)
+
     def biases(self) -> Floats:
         """(counts, items): the signal of every count; a copy, which stays as it is."""
         signals: Floats = bias((self.grown / self.growth).T).astype(np.float32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from itertools import islice
 
 import redis
 from redis.backoff import NoBackoff
@@ -18,7 +19,10 @@ log = logging.getLogger(__name__)
 _TIMEOUT_S = 1.0
 _FIRST_WAIT_MS = 100
 _LONGEST_WAIT_MS = 5_000
-_AT_ONCE = 512
+_AT_ONCE = 128
+_PATIENT_AT_ONCE = 32
+_PATIENCE_MS = 50
+_CROWD = 512
 
 Records = list[tuple[str, UserRecord]]
 
@@ -36,6 +40,9 @@ def connect_redis(settings: RedisSettings) -> redis.Redis:
 class UserWriter:
     """One pipeline per call. While Redis fails, users wait here and their records are made anew
     when it answers again, so that none is lost and none is stale.
+
+    Users who acted come first. Those who only passed items over are many: they wait until some are
+    together, and few are written at a time, so that nobody who acts waits for them.
     """
 
     def __init__(self, settings: Settings, client: redis.Redis, now_ms: Callable[[], int]) -> None:
@@ -43,6 +50,8 @@ class UserWriter:
         self._client = client
         self._now_ms = now_ms
         self._owed: dict[str, None] = {}
+        self._patient: dict[str, None] = {}
+        self._patient_due_ms = 0
         self._wait_ms = 0
         self._not_before_ms = 0
         self.errors = 0
@@ -50,8 +59,8 @@ class UserWriter:
 
     @property
     def owed(self) -> list[str]:
-        """Users whose record in Redis is stale, longest first."""
-        return list(self._owed)
+        """Users whose record in Redis is stale, in the order in which they are written."""
+        return [*self._owed, *self._patient]
 
     @property
     def failing(self) -> bool:
@@ -59,19 +68,40 @@ class UserWriter:
         return self._wait_ms > 0
 
     def owe(self, user_ids: Iterable[str]) -> None:
-        """These users' records are stale."""
-        self._owed.update(dict.fromkeys(user_ids))
+        """These users acted: their records are stale."""
+        for user_id in user_ids:
+            self._owed[user_id] = None
+            self._patient.pop(user_id, None)
+
+    def owe_later(self, user_ids: Iterable[str]) -> None:
+        """These users' records are stale, which may wait for those who act."""
+        if not self._patient:
+            self._patient_due_ms = self._now_ms() + _PATIENCE_MS
+        self._patient.update((one, None) for one in user_ids if one not in self._owed)
+
+    def hurry(self) -> None:
+        """Nobody may wait any longer."""
+        self.owe(list(self._patient))
 
     @property
     def ready(self) -> bool:
         """Someone is owed a record, and it is time to try."""
-        return bool(self._owed) and self._now_ms() >= self._not_before_ms
+        now_ms = self._now_ms()
+        return bool(self._owed or self._patient_due(now_ms)) and now_ms >= self._not_before_ms
+
+    @property
+    def crowded(self) -> bool:
+        """So many wait with patience that no more should come."""
+        return len(self._patient) >= _CROWD
 
     def write(self, make: Callable[[list[str], int], Records]) -> Records:
-        """Write the records, made by `make`, of up to 512 users; returns what Redis has taken."""
+        """Write the records, made by `make`, of the next users; returns what Redis has taken."""
         if not self.ready:
             return []
-        user_ids = [user_id for user_id, _ in zip(self._owed, range(_AT_ONCE), strict=False)]
+        user_ids = list(islice(self._owed, _AT_ONCE))
+        if self._patient_due(self._now_ms()):
+            user_ids += islice(self._patient, max(0, _PATIENT_AT_ONCE - len(user_ids)))
+            self._patient_due_ms = self._now_ms() + _PATIENCE_MS
         records = make(user_ids, self._now_ms())
         towers, ttl_s = self._settings.towers, self._settings.redis.user_ttl_s
         try:
@@ -85,10 +115,15 @@ class UserWriter:
             return []
         if self._wait_ms:
             self._wait_ms = self._not_before_ms = 0
-            log.info("redis=back users_waiting=%d", len(self._owed))
+            log.info("redis=back users_waiting=%d", len(self.owed))
         for user_id in user_ids:
-            del self._owed[user_id]
+            self._owed.pop(user_id, None)
+            self._patient.pop(user_id, None)
         return records
+
+    def _patient_due(self, now_ms: int) -> bool:
+        many = len(self._patient) >= _PATIENT_AT_ONCE
+        return many or (bool(self._patient) and now_ms >= self._patient_due_ms)
 
     def _note_failure(self, error: redis.RedisError) -> None:
         self.errors += 1

@@ -61,7 +61,7 @@ class User:
         self.event_ts_ms = max(self.event_ts_ms, ts_ms)
         if not newer or all(self.features.get(name) == value for name, value in context.items()):
             return False
-        self.features.update(context)
+        self.features = {**self.features, **context}  # who holds the old ones keeps them
         return True
 
 

@@ -68,6 +68,16 @@ class Vocabulary:
         rows, weights = self._read(bags)
         return bag_sums(self.table.weight, rows, weights, bags.lengths)
 
+    def mixtures(self, bags: Bags, shares: Floats, lengths: Ints) -> Tensor:
+        """(mixtures, dim): sums of so many bags each, by their shares, without gradients.
+
+        shares: (bags,); lengths: (mixtures,), of bags. One pass over the entries of all.
+        """
+        rows, weights = self._read(bags)
+        ends = np.append(0, np.cumsum(bags.lengths))[np.append(0, np.cumsum(lengths))]
+        weights = weights * np.repeat(shares, bags.lengths)
+        return bag_sums(self.table.weight, rows, weights, np.diff(ends))
+
     def sums_to_learn(self, bags: Bags) -> tuple[Tensor, Leaf]:
         """The same with gradients to the leaf."""
         read, weights = self._read(bags)

@@ -102,6 +102,7 @@ class PenstockChain:
             self._arrived = []
         if self._labelled:
             self._owed |= dict.fromkeys([*self._learner.observe(self._labelled), ANYONE])
+            self._learner.settle()
             self._labelled = []
         learn = self._learner.pending >= self._settings.trainer.batch
         if learn:

@@ -7,6 +7,7 @@ from schemas.settings import Settings, TowerSettings, TrainerSettings
 from tests.unit.towers.samples import batch, sample
 from towers.model import TwoTower
 from towers.observer import Observer
+from towers.probes import Probe
 from towers.replay import Examples
 
 
@@ -15,6 +16,11 @@ def observer(seen_items: int = 500) -> Observer:
         towers=TowerSettings(dim=4, history=3), trainer=TrainerSettings(seen_items=seen_items)
     )
     return Observer(settings, TwoTower(settings.towers, settings.features))
+
+
+def probes(world: Observer) -> dict[int, Probe]:
+    world.settle()
+    return world.probes
 
 
 def names(world: Observer, examples: Examples, row: int) -> list[str]:
@@ -115,9 +121,9 @@ def test_context_of_the_moment_goes_with_the_positive() -> None:
 def test_a_probe_knows_only_what_came_before() -> None:
     world = observer()
     world.observe([batch(sample("u", "a", "1"), sample("v", "b", "2"))])
-    world.probes.clear()
+    probes(world).clear()
     world.observe([batch(sample("u", "b", "3"), sample("u", "c", "4"))])
-    known, new = world.probes[2], world.probes[3]
+    known, new = probes(world)[2], probes(world)[3]
     assert known.seen.tolist() == [world.catalogue.row("a")]
     assert known.known == 2
     slowest = known.names.index("positives@5000")
@@ -132,7 +138,7 @@ def test_a_probe_does_not_know_the_exposures_that_led_to_its_positive() -> None:
     world.observe([batch(offset=1, exposures={"a": 3, "b": 1})])
     world.observe([batch(sample("u", "a", "1"), offset=2, exposures={"a": 1, "b": 1})])
     world.observe([batch(sample("v", "b", "2"), offset=3)])  # shown before, in an earlier record
-    together, later = world.probes[0], world.probes[1]
+    together, later = probes(world)[0], probes(world)[1]
     row = together.names.index("exposures@5000")
     np.testing.assert_allclose(together.biases[row], bias(np.array([3.0, 1.0])), rtol=1e-5)
     np.testing.assert_allclose(together.own[row], together.biases[row, 0])
@@ -151,11 +157,11 @@ def test_an_item_that_comes_with_its_first_positive_is_no_candidate_for_it() -> 
     world.observe([batch(sample("u", "a", "1"))])
     world.item("late", [])  # as a record of the item does
     world.observe([batch(sample("u", "late", "2")), batch(sample("v", "a", "3"))])
-    late, other = world.probes[1], world.probes[2]
+    late, other = probes(world)[1], probes(world)[2]
     assert (late.known, late.item) == (1, 1)
     assert other.known == 1
     world.observe([batch(sample("w", "late", "4"))])
-    assert world.probes[3].known == 2
+    assert probes(world)[3].known == 2
 
 
 def test_a_probe_knows_what_was_passed_over_and_not_taken_since() -> None:
@@ -163,4 +169,4 @@ def test_a_probe_knows_what_was_passed_over_and_not_taken_since() -> None:
     world.observe([batch(*(sample("u", item, item, "exposure_negative") for item in "abc"))])
     world.observe([batch(sample("u", "b", "9"), sample("u", "a", "9"))])
     ids = world.catalogue.ids
-    assert [ids[row] for row in world.probes[1].passed] == ["a", "c"]
+    assert [ids[row] for row in probes(world)[1].passed] == ["a", "c"]

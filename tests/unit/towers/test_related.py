@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from schemas.settings import Settings, TowerSettings
-from towers.related import Related
+from towers.related import Related, view
 from towers.users import User
 
 _SETTINGS = Settings(towers=TowerSettings(similar_items=2, context_items=3))
@@ -26,7 +26,7 @@ def test_marks_are_of_unseen_items_beside_the_trail_and_of_the_session() -> None
     act(related, user, 1)
     act(related, user, 0)
     related.flush(60.0, 5)
-    marks = related.marks(user, known=5)
+    marks = related.marks(view(user), known=5)
     whole, _ = related._similar.beside([0, 1])
     assert set(whole.tolist()) == {0, 1, 2, 3, 4}
     rows, values = marks["similar"]
@@ -36,7 +36,7 @@ def test_marks_are_of_unseen_items_beside_the_trail_and_of_the_session() -> None
     assert marks["recent"][1].tolist() == pytest.approx([1.0, 0.8])
     assert marks["taken"][1].tolist() == [1.0, 1.0]
     assert sorted(marks["context:city"][0].tolist()) == [0, 1]
-    known = related.marks(user, known=1)
+    known = related.marks(view(user), known=1)
     assert all((rows < 1).all() for rows, _ in known.values())
 
 
@@ -65,8 +65,8 @@ def test_restored_it_lists_the_same() -> None:
     other.load(one.state())
     stranger = User(features={"city": "a"})
     stranger.see(3, 100)
-    for name, (rows, values) in one.marks(stranger, 4).items():
-        there = other.marks(stranger, 4)[name]
+    for name, (rows, values) in one.marks(view(stranger), 4).items():
+        there = other.marks(view(stranger), 4)[name]
         np.testing.assert_array_equal(rows, there[0])
         np.testing.assert_array_equal(values, there[1])
 
@@ -76,5 +76,5 @@ def test_none_listed_is_none_counted() -> None:
     user = User(features={"city": "a"})
     act(related, user, 1)
     related.flush(1.0, 2)
-    assert len(related.similar(user)[0]) == 0
+    assert len(related.similar(view(user))[0]) == 0
     assert related.context(user.features) == {}

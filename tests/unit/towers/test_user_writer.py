@@ -97,7 +97,44 @@ def test_an_outage_loses_nobody_and_nothing_is_stale(caplog: pytest.LogCaptureFi
 
 def test_many_users_are_written_in_parts() -> None:
     rig = Rig()
-    rig.writer.owe(f"u{number}" for number in range(1_000))
-    written = [len(rig.write()) for _ in range(3)]
-    assert written == [512, 488, 0]
-    assert len(rig.redis.values) == 1_000
+    rig.writer.owe(f"u{number}" for number in range(300))
+    written = [len(rig.write()) for _ in range(4)]
+    assert written == [128, 128, 44, 0]
+    assert len(rig.redis.values) == 300
+
+
+def test_those_with_patience_wait_for_company_and_for_those_who_act() -> None:
+    rig = Rig()
+    rig.writer.owe_later(["a", "b"])
+    assert not rig.writer.ready
+    rig.now_ms += 49
+    rig.writer.owe(["b", "c"])
+    assert rig.write() == ["b", "c"]  # who acts has patience no longer
+    rig.now_ms += 1
+    rig.writer.owe(["d"])
+    assert rig.write() == ["d", "a"]
+    rig.writer.owe_later(f"u{number}" for number in range(31))
+    assert rig.write() == []
+    rig.writer.owe_later(["last"])  # 32 are company enough
+    assert rig.write()[-1] == "last"
+    assert rig.writer.owed == []
+
+
+def test_those_who_act_take_the_room_of_those_with_patience() -> None:
+    rig = Rig()
+    rig.writer.owe_later(f"patient{number}" for number in range(40))
+    rig.writer.owe(f"u{number}" for number in range(30))
+    assert len(rig.write()) == 32
+    assert rig.writer.owed[0] == "patient2"
+    rig.writer.hurry()
+    assert len(rig.write()) == 38
+
+
+def test_those_with_patience_are_crowded_at_some_number() -> None:
+    rig = Rig()
+    rig.writer.owe_later(f"u{number}" for number in range(511))
+    assert not rig.writer.crowded
+    rig.writer.owe_later(["one more"])
+    assert rig.writer.crowded
+    rig.write()
+    assert not rig.writer.crowded
