@@ -102,6 +102,7 @@ class Learner:
         records = []
         for user_id, vector in zip(known, vectors, strict=True):
             user = self._user(user_id)
+            seen_as = view(user)
             record = UserRecord(
                 epoch=self._settings.epoch,
                 step=self.step,
@@ -111,7 +112,8 @@ class Learner:
                 trend_clock=float(self.world.trend.clock),
                 latest=[names[item] for item in reversed(user.latest)],
                 seen=[names[item] for item in reversed(user.seen)],
-                similar=named(names, *related.similar(view(user))),
+                similar=named(names, *related.similar(seen_as)),
+                together=named(names, *related.together(seen_as)),
                 context={
                     name: named(names, *found)
                     for name, found in related.context(user.features).items()

@@ -9,12 +9,12 @@ from typing import NamedTuple
 import numpy as np
 
 from schemas.events import FeatureValue
-from schemas.score import CONTEXT, SIMILAR, session_marks
+from schemas.score import CONTEXT, SIMILAR, TOGETHER, session_marks
 from schemas.settings import Settings
 from towers.arrays import Doubles, Ints, State, ints
 from towers.context_trend import ContextTrend
 from towers.listing import above_the_rest
-from towers.similar import TRAIL, CoOccurrence
+from towers.similar import ALIKE, NEXT, TRAIL, CoOccurrence
 from towers.users import User
 
 _MOST_CREDIT = 256
@@ -30,13 +30,16 @@ class View(NamedTuple):
     """The newest items that the user acted on or passed over, newest first."""
     latest: list[int]
     """Items acted upon, newest first."""
+    actions: list[float]
+    """Their weights."""
     seen: Ints
     features: Mapping[str, FeatureValue]
 
 
 def view(user: User) -> View:
     """Of the user now; what happens next does not change it."""
-    return View(_trail(user), list(reversed(user.latest)), ints(user.seen), user.features)
+    latest, actions = list(user.latest), list(user.latest.values())
+    return View(_trail(user), latest[::-1], actions[::-1], ints(user.seen), user.features)
 
 
 class Related:
@@ -52,7 +55,9 @@ class Related:
     def __init__(self, settings: Settings) -> None:
         towers = settings.towers
         self._listed = towers.similar_items
-        self._similar = CoOccurrence(towers.similar_partners)
+        self._similar = CoOccurrence(towers.similar_partners, NEXT)
+        self._listed_together = towers.together_items
+        self._together = CoOccurrence(towers.similar_partners, ALIKE)
         self._context = ContextTrend(
             settings.features.users, towers.context_items, towers.context_values
         )
@@ -65,6 +70,8 @@ class Related:
         self._acts.append((user.features, item, weight))
         if self._listed:
             self._similar.add(_trail(user), item)
+        if self._listed_together:
+            self._together.add(list(reversed(user.latest)), item)
 
     def pass_over(self, user: User, item: int) -> None:
         """The user was shown the item, and is not known yet to have seen it."""
@@ -78,18 +85,16 @@ class Related:
         for features, item, weight in acts:
             self._context.add(features, item, weight)
         self._similar.flush(clock, items)
+        self._together.flush(clock, items)
 
     def similar(self, view: View) -> tuple[Ints, Doubles]:
-        """Unseen items that occur with the user's last ones: at most `similar_items`."""
-        rows, values = self._similar.beside(view.trail)
-        if not len(rows):
-            return rows, values
-        seen = np.zeros(1 + int(rows.max()), np.bool_)
-        seen[view.seen[view.seen < len(seen)]] = True
-        unseen = ~seen[rows]
-        rows, values = rows[unseen], values[unseen]
-        places, above = above_the_rest(values, self._listed)
-        return rows[places], above
+        """Unseen items that come next where the last ones were: at most `similar_items`."""
+        return _best_unseen(view, *self._similar.beside(view.trail), self._listed)
+
+    def together(self, view: View) -> tuple[Ints, Doubles]:
+        """Unseen items that others took with the user's history: at most `together_items`."""
+        found = self._together.beside(view.latest, view.actions)
+        return _best_unseen(view, *found, self._listed_together)
 
     def context(self, features: Mapping[str, FeatureValue]) -> dict[str, tuple[Ints, Doubles]]:
         """By feature, what is taken where it has that value: at most `context_items` each."""
@@ -97,7 +102,7 @@ class Related:
 
     def marks(self, view: View, known: int) -> RowMarks:
         """All that the first `known` items have of this user's score, but for cosine and biases."""
-        marks = {SIMILAR: self.similar(view)}
+        marks = {SIMILAR: self.similar(view), TOGETHER: self.together(view)}
         for name, found in self.context(view.features).items():
             marks[CONTEXT + name] = found
         for name, session in session_marks(view.latest).items():
@@ -114,6 +119,7 @@ class Related:
         """For a checkpoint, of what was counted."""
         return {
             "similar": self._similar.state(),
+            "together": self._together.state(),
             "context": self._context.state(),
             "credit": self._credit,
         }
@@ -121,8 +127,20 @@ class Related:
     def load(self, state: State) -> None:
         """Become what `state` said."""
         self._similar.load(state["similar"])
+        self._together.load(state["together"])
         self._context.load(state["context"])
         self._credit = state["credit"]
+
+
+def _best_unseen(view: View, rows: Ints, values: Doubles, count: int) -> tuple[Ints, Doubles]:
+    if not len(rows):
+        return rows, values
+    seen = np.zeros(1 + int(rows.max()), np.bool_)
+    seen[view.seen[view.seen < len(seen)]] = True
+    unseen = ~seen[rows]
+    rows, values = rows[unseen], values[unseen]
+    places, above = above_the_rest(values, count)
+    return rows[places], above
 
 
 def _trail(user: User) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,27 +11,42 @@ from schemas.score import RECENT_DECAY
 from towers.arrays import Doubles, Ints, State, array_of, grown, ints, tensor_of
 
 TRAIL = 12
-"""Latest items of a user that a new one is set beside."""
+"""Latest items of a user that a new one comes next to."""
 
-_BACK = 0.3
-"""What came before an item tells less of it than what came after."""
 _RENORMALISE = 64.0  # half-lives after which the landmark moves up
 _HALF_LIFE = 50_000.0
-_SCALE = 5.0  # brings the signal near 1
 _NONE = -1
+
+
+class Manner(NamedTuple):
+    """What counts as occurring together."""
+
+    decay: float
+    """How much less with each item in between, in what is counted and of whom it is asked."""
+    back: float
+    """What came before an item tells so much of it as what came after."""
+    scale: float
+    """Brings the signal near 1."""
+
+
+NEXT = Manner(RECENT_DECAY, 0.3, 5.0)
+"""What comes next, within a session."""
+ALIKE = Manner(0.97, 1.0, 1.0)
+"""What the same users take, over as long as their history is."""
 
 
 class CoOccurrence:
     """Decayed counts of pairs, bounded to so many partners of each item.
 
-    An item that comes k items after another counts RECENT_DECAY^(k - 1) for that pair, and `_BACK`
-    of it for the pair turned round. A partner that finds no place takes that of the weakest with
+    An item that comes k items after another counts `decay`^(k - 1) for that pair, and `back` of it
+    for the pair turned round. A partner that finds no place takes that of the weakest with
     the probability weight / (weight + weakest), and their sum (randomised admission: Ben Basat et
     al., INFOCOM 2017): so what is counted can't be ousted by what comes once. Chance is a hash of
     the pair and the clock. Memory: 16 bytes a partner and 24 an item, of all items known.
     """
 
-    def __init__(self, partners: int, half_life: float = _HALF_LIFE) -> None:
+    def __init__(self, partners: int, manner: Manner, half_life: float = _HALF_LIFE) -> None:
+        self._manner = manner
         self._half_life = half_life
         self._partners: Ints = np.full((0, partners), _NONE, np.int64)  # (items, partners)
         self._counts: Doubles = np.zeros((0, partners))
@@ -59,27 +75,29 @@ class CoOccurrence:
         before = ints(chain.from_iterable(trail for trail, _ in pending))
         after = np.repeat(named, lengths)
         ages = np.arange(len(before)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        weights = grown_one * RECENT_DECAY**ages
+        weights = grown_one * self._manner.decay**ages
         other = before != after
         before, after, weights = before[other], after[other], weights[other]
         self._count(
             np.concatenate([before, after]),
             np.concatenate([after, before]),
-            np.concatenate([weights, _BACK * weights]),
+            np.concatenate([weights, self._manner.back * weights]),
         )
 
-    def beside(self, trail: list[int]) -> tuple[Ints, Doubles]:
+    def beside(self, trail: list[int], actions: list[float] | None = None) -> tuple[Ints, Doubles]:
         """Items that occur with those of the trail, newest first, and how much: the signal.
 
-        Sum over the trail of decay^age * count / sqrt((1 + n) (1 + n')), where n and n' say how
-        often the one and the other item came.
+        Sum over the trail of action * decay^age * count / sqrt((1 + n) (1 + n')), where n and n'
+        say how often the one and the other item came. actions: their weights; 1 each without.
         """
         rows = np.array(trail, np.int64)
         ages = np.flatnonzero(rows < len(self._totals))
         rows = rows[ages]
         growth = self._growth()
         partners = self._partners[rows]  # (trail, partners)
-        shares = RECENT_DECAY**ages / np.sqrt(1 + self._totals[rows] / growth)  # (trail,)
+        shares = self._manner.decay**ages / np.sqrt(1 + self._totals[rows] / growth)  # (trail,)
+        if actions is not None:
+            shares *= np.array(actions)[ages]
         values = (self._counts[rows] / growth) * shares[:, None]  # (trail, partners)
         there = partners != _NONE
         items = partners[there]
@@ -90,7 +108,7 @@ class CoOccurrence:
         self._last[items] = np.arange(len(items))
         items = items[self._last[items] == np.arange(len(items))]  # each once
         norms: Doubles = np.sqrt(1 + self._totals[items] / growth)
-        return items, _SCALE * self._sums[items] / norms
+        return items, self._manner.scale * self._sums[items] / norms
 
     def _count(self, rows: Ints, partners: Ints, weights: Doubles) -> None:
         """Add weights to pairs, each named any number of times."""

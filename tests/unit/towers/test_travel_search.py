@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from schemas.samples import Sample
-from schemas.score import CONTEXT, RECENT, SIMILAR, bias, blended, session_marks
+from schemas.score import CONTEXT, RECENT, SIMILAR, TOGETHER, bias, blended, session_marks
 from schemas.settings import FeatureSettings, Settings, TowerSettings, TrainerSettings
 from schemas.vectors import UserRecord, unpack_vector
 from tests.support.travel_search import Search, hotels, searches
@@ -27,7 +27,8 @@ def _scores(learner: Learner, record: UserRecord) -> dict[str, Doubles]:
     names, counts = learner.world.trend.names, learner.current().counts
     biases = dict(zip(names, bias(counts.at(np.arange(len(learner.vectors)))).T, strict=True))
     cosines = learner.vectors @ unpack_vector(record.vector)  # (hotels,)
-    marked = session_marks(record.latest) | {SIMILAR: record.similar}
+    marked = session_marks(record.latest)
+    marked |= {SIMILAR: record.similar, TOGETHER: record.together}
     marked |= {CONTEXT + name: items for name, items in record.context.items()}
     marks = {
         name: (
@@ -39,7 +40,7 @@ def _scores(learner: Learner, record: UserRecord) -> dict[str, Doubles]:
     parts = {"blend": blended(cosines, record.scale, record.weights, biases, marks)}
     parts["cosine"] = cosines.astype(np.float64)
     parts |= {name: values for name, values in biases.items() if name.startswith("positives")}
-    for name in (CONTEXT + "city", RECENT, SIMILAR):
+    for name in (CONTEXT + "city", RECENT, SIMILAR, TOGETHER):
         parts[name] = blended(0 * cosines, 1.0, {name: 1.0}, {}, marks)
     return parts
 
