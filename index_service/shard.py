@@ -19,7 +19,7 @@ from index_service.slots import IntArray, VectorSlots
 from index_service.trend import Float64Array, TrendCounts
 from schemas.errors import DecodeError
 from schemas.recall import Channel, RecalledItem
-from schemas.score import RECENT, SIMILAR, TAKEN, blended
+from schemas.score import RECENT, SIMILAR, TAKEN, TOGETHER, blended
 from schemas.settings import Settings
 from schemas.vectors import Float32Array, ItemVector
 
@@ -230,4 +230,4 @@ def _channel_of(mark: str) -> Channel:
     """The channel by which items with this mark come in."""
     if mark in (RECENT, TAKEN):
         return "recent"
-    return "similar" if mark == SIMILAR else "trending"
+    return "similar" if mark in (SIMILAR, TOGETHER) else "trending"

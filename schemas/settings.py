@@ -203,9 +203,11 @@ class TowerSettings(Section):
     user was shown and passed over, where recall itself decides: it would else learn to show most
     what it shows most."""
     similar_items: int = Field(default=100, ge=0)
-    """Items that occur with a user's last ones, in the user's record; 0 counts none."""
+    """Items that come next where a user's last ones were, in the user's record; 0 counts none."""
+    together_items: int = Field(default=100, ge=0)
+    """Items that others took with a user's history, in the user's record; 0 counts none."""
     similar_partners: int = Field(default=128, ge=1)
-    """Items that an item is remembered to occur with, at 12 bytes each."""
+    """Items that an item is remembered to occur with, in either way, at 12 bytes each."""
     context_items: int = Field(default=50, ge=0)
     """Items for each feature of a user's context, in the user's record; 0 counts none."""
     context_values: int = Field(default=2_000, ge=1)

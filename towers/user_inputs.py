@@ -31,14 +31,16 @@ def told_of(
 ) -> Iterator[dict[str, Any]]:
     """The fields of each `UserRecord` that are the user's own. names: of items, by row."""
     name = names.__getitem__
-    similar = related.similar([view(user) for user in users])
-    for user, vector, beside in zip(users, vectors, similar, strict=True):
+    views = [view(user) for user in users]
+    lists = zip(related.similar(views), related.together(views), strict=True)
+    for user, vector, (similar, together) in zip(users, vectors, lists, strict=True):
         context = related.context(user.features)
         yield {
             "vector": pack_vector(vector),
             "latest": list(map(name, reversed(user.latest))),
             "seen": list(map(name, reversed(user.seen))),
-            "similar": named(names, *beside),
+            "similar": named(names, *similar),
+            "together": named(names, *together),
             "context": {feature: named(names, *found) for feature, found in context.items()},
             "event_ts_ms": user.event_ts_ms,
         }

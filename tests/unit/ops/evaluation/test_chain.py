@@ -60,6 +60,7 @@ class BruteForce:
     def recommend(self, ask: Ask) -> list[str]:
         if self._waiting:
             self._stale |= dict.fromkeys([*self._learner.observe(self._waiting), ANYONE])
+            self._learner.settle()
         self._waiting = []
         learn = self._learner.pending >= self._settings.trainer.batch
         if learn:
