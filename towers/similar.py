@@ -60,6 +60,7 @@ class CoOccurrence:
         self._partners = np.full((0, partners), _NONE, np.int32)  # (items, partners)
         self._counts: Doubles = np.zeros((0, partners))
         self._totals: Doubles = np.zeros(0)
+        self._items = 0
         self._landmark = 0.0
         self._clock = 0.0
         self._pending: list[tuple[list[int], int]] = []
@@ -108,7 +109,7 @@ class CoOccurrence:
         actions: weights of each trail's items, 1 if there are none.
         """
         found: list[Listed] = []
-        block = max(1, min(_BLOCK, _SUMS // max(len(self._totals), 1)))
+        block = max(1, min(_BLOCK, _SUMS // max(self._items, 1)))
         for start in range(0, len(trails), block):
             some = slice(start, start + block)
             found += self._beside(trails[some], hidden[some], actions and actions[some])
@@ -120,7 +121,7 @@ class CoOccurrence:
         hidden: Sequence[Ints],
         actions: Sequence[list[float]] | None,
     ) -> list[Listed]:
-        known, growth = len(self._totals), self._growth()
+        known, growth = self._items, self._growth()
         lengths = ints(map(len, trails))
         rows = ints(chain.from_iterable(trails))
         owners = np.repeat(np.arange(len(trails)), lengths)
@@ -137,7 +138,7 @@ class CoOccurrence:
         sums = np.bincount(places.ravel(), values.ravel(), len(trails) * width)
         for stretch, items in enumerate(hidden):
             sums[items[items < known] + (stretch * width - _NONE)] = 0.0
-        filled = np.flatnonzero(sums)
+        filled = np.flatnonzero(sums > 0)
         items = filled % width + _NONE
         norms = np.sqrt(1 + self._totals[items] / growth)
         strengths: Doubles = self._manner.scale * sums[filled] / norms
@@ -191,6 +192,7 @@ class CoOccurrence:
 
     def _reserve(self, items: int) -> None:
         known = len(self._totals)
+        self._items = max(self._items, items)
         if items > known:
             self._totals = grown(self._totals, items)
             self._counts = grown(self._counts, items)
@@ -200,9 +202,9 @@ class CoOccurrence:
     def state(self) -> State:
         """For a checkpoint."""
         return {
-            "partners": tensor_of(self._partners),
-            "counts": tensor_of(self._counts),
-            "totals": tensor_of(self._totals),
+            "partners": tensor_of(self._partners[: self._items]),
+            "counts": tensor_of(self._counts[: self._items]),
+            "totals": tensor_of(self._totals[: self._items]),
             "landmark": self._landmark,
             "clock": self._clock,
         }
@@ -212,4 +214,5 @@ class CoOccurrence:
         self._partners = array_of(state["partners"]).astype(np.int32)
         self._counts = array_of(state["counts"])
         self._totals = array_of(state["totals"])
+        self._items = len(self._totals)
         self._landmark, self._clock = state["landmark"], state["clock"]
