@@ -12,27 +12,28 @@ from towers.frequency import expected_counts
 from towers.model import Batch, UserInputs
 from towers.observer import Observer
 
-_BEHIND = 8  # batches pending at which replay waits, so that new positives catch up
-
 
 class BatchMaker:
     """Draws what is random in a step; the same seed and samples give the same batches."""
 
-    def __init__(self, settings: TowerSettings, batch: int) -> None:
+    def __init__(self, settings: TowerSettings) -> None:
         self._settings = settings
-        self._batch = batch
+        self.unreplayed = 0
+        """Positives that would have been replayed at a share of 1."""
         self._random = torch.Generator().manual_seed(settings.seed)
 
-    def next(self, world: Observer) -> tuple[Ints, Batch] | None:
-        """Numbers of the new positives, and the batch, whose first rows they are; or None.
+    def next(self, world: Observer, most: int, replay: float) -> tuple[Ints, Batch] | None:
+        """Numbers of the new positives, at most `most`, and the batch, whose first rows they are.
 
-        `replay` earlier positives ride along for each new one.
+        None without new ones. A share `replay` of `towers.replay` earlier positives ride along for
+        each new one.
         """
-        behind = world.replay.pending > _BEHIND * self._batch
-        new = world.replay.take(self._batch)
+        new = world.replay.take(most)
         if not len(new):
             return None
-        again = 0 if behind else self._settings.replay * len(new)
+        whole = self._settings.replay * len(new)
+        again = round(replay * whole)
+        self.unreplayed += whole - again
         examples = world.replay.examples(
             np.concatenate([new, self._replayed(world.replay.oldest, int(new[0]), again)])
         )
@@ -68,16 +69,18 @@ class BatchMaker:
     ) -> tuple[Ints, npt.NDArray[np.bool_]]:
         extra = self._settings.exposure_negatives
         draws = torch.rand(len(user_ids), extra, generator=self._random).tolist()
-        passed: list[int] = []
-        absent: list[bool] = []
-        for user_id, target, drawn in zip(user_ids, targets.tolist(), draws, strict=True):
-            user = world.users[user_id]
-            items = list(user.negatives.values()) or [target]
-            for draw in drawn:
-                item = items[int(draw * len(items))]
-                passed.append(item)
-                # What the user took after all is no negative of theirs.
-                absent.append(item == target or item in user.latest)
+        users = {user_id: world.users[user_id] for user_id in user_ids}
+        shown = {user_id: list(user.negatives.values()) for user_id, user in users.items()}
+        rows = zip((shown[user_id] for user_id in user_ids), targets.tolist(), draws, strict=True)
+        passed = [
+            [items[int(draw * len(items))] if items else target for draw in drawn]
+            for items, target, drawn in rows
+        ]
+        # What the user took after all is no negative of theirs.
+        absent = [
+            [item == target or item in users[user_id].latest for item in row]
+            for user_id, target, row in zip(user_ids, targets.tolist(), passed, strict=True)
+        ]
         shape = len(user_ids), extra
         return np.array(passed, np.int64).reshape(shape), np.array(absent, np.bool_).reshape(shape)
 

@@ -31,6 +31,10 @@ class Catalogue:
         """The row of a known item, deleted or not."""
         return self._rows.get(item_id)
 
+    def known_row(self, item_id: str) -> int:
+        """The row of an item, deleted or not. Raises KeyError when it is unknown."""
+        return self._rows[item_id]
+
     def discover(self, item_id: str) -> int:
         """The row of an item that is unknown: the next."""
         row = self._rows[item_id] = len(self.ids)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -12,17 +13,18 @@ from torch import Tensor
 
 from schemas.events import Item
 from schemas.samples import SampleBatch
+from schemas.score import blended
 from schemas.settings import Settings
 from schemas.vectors import ANYONE, ItemVector, UserRecord, pack_vector
-from towers.arrays import Bags, Floats, Ints, State, grown, join_bags
+from towers.arrays import Floats, Ints, State, grown, ints
 from towers.batches import BatchMaker
 from towers.judge import Judge
-from towers.listing import named
-from towers.model import TwoTower, UserInputs
+from towers.model import TwoTower
 from towers.observer import Observer
 from towers.publisher import Current
 from towers.related import view
 from towers.trend import TrendCounts
+from towers.user_inputs import told_of, user_inputs
 from towers.users import User
 
 _LOSS_WINDOW = 100  # steps that the running loss looks back on, about
@@ -49,7 +51,7 @@ class Learner:
         self._settings = settings.towers
         self._model = TwoTower(settings.towers, settings.features)
         self.world = Observer(settings, self._model)
-        self._batches = BatchMaker(settings.towers, settings.trainer.batch)
+        self._batches = BatchMaker(settings.towers)
         self._judge = Judge(settings.towers)
         self._vectors: Floats = np.zeros((0, settings.towers.dim), np.float32)
         self._changed: npt.NDArray[np.bool_] = np.zeros(0, np.bool_)
@@ -77,8 +79,8 @@ class Learner:
     def observe(self, batches: Iterable[SampleBatch]) -> list[str]:
         """Take samples in, and return the users whose record is no longer true.
 
-        Learns nothing: the positives wait for `learn`. What no user's record must wait for is left
-        to `settle`.
+        Learns nothing: the positives wait for `learn_many`, and what no user's record must wait
+        for is left to `settle`.
         """
         observed = self.world.observe(batches)
         self._refresh(np.array(observed.discovered, np.int64))
@@ -86,8 +88,41 @@ class Learner:
         return observed.users
 
     def settle(self) -> None:
-        """Count which of the items observed occur together; else `learn` does."""
+        """Count which of the items observed occur together; else `learn_many` does."""
         self.world.settle()
+
+    def embed_users(self, user_ids: Iterable[str]) -> Floats:
+        """(users, dim): unit vectors as of now, of users whom a sample named, or `ANYONE`."""
+        users = [self._user(user_id) for user_id in user_ids]
+        vectors: Floats = self._model.encode(user_inputs(users, self._settings.history)).numpy()
+        return vectors
+
+    def embed_items(self, item_ids: Iterable[str]) -> Floats:
+        """(items, dim): unit vectors as of now, of known items. Raises KeyError."""
+        rows = ints(self.world.catalogue.known_row(item_id) for item_id in item_ids)
+        vectors: Floats = self._model.items.vectors(rows).numpy()
+        return vectors
+
+    def rank(self, user_id: str, most: int) -> list[tuple[str, float]]:
+        """The best items for the user, best first, with their scores: what recall should find.
+
+        Of all that can be served and that the user has not seen, by the score that recall ranks
+        by, exactly and as of now.
+        """
+        world, user = self.world, self._user(user_id)
+        items = len(world.catalogue)
+        scores = blended(
+            self.vectors @ self.embed_users([user_id])[0],
+            self._judge.blend.scale,
+            self._judge.blend.weights(),
+            dict(zip(world.trend.names, world.trend.counts(items).biases(), strict=True)),
+            world.related.marks(view(user), items),
+        )
+        hidden = ~world.catalogue.servable
+        hidden[ints(user.seen)] = True
+        scores[hidden] = -np.inf
+        best = np.argsort(-scores, kind="stable")[: min(most, items - int(hidden.sum()))]
+        return [(world.catalogue.ids[row], float(scores[row])) for row in best.tolist()]
 
     def user_records(self, user_ids: list[str], now_ms: int) -> list[tuple[str, UserRecord]]:
         """The users' records as of now; a user whom no sample named is left out.
@@ -95,43 +130,30 @@ class Learner:
         `ANYONE` has the record of a user of whom nothing is known.
         """
         known = [one for one in user_ids if one in self.world.users or one == ANYONE]
-        vectors = self._model.encode(self._user_inputs(known)).numpy()  # (users, dim)
-        names = self.world.catalogue.ids
-        scale, weights = self._judge.blend.scale, self._judge.blend.weights()
-        related = self.world.related
-        records = []
-        for user_id, vector in zip(known, vectors, strict=True):
-            user = self._user(user_id)
-            seen_as = view(user)
-            record = UserRecord(
-                epoch=self._settings.epoch,
-                step=self.step,
-                vector=pack_vector(vector),
-                scale=scale,
-                weights=weights,
-                trend_clock=float(self.world.trend.clock),
-                latest=[names[item] for item in reversed(user.latest)],
-                seen=[names[item] for item in reversed(user.seen)],
-                similar=named(names, *related.similar(seen_as)),
-                together=named(names, *related.together(seen_as)),
-                context={
-                    name: named(names, *found)
-                    for name, found in related.context(user.features).items()
-                },
-                event_ts_ms=user.event_ts_ms,
-                refreshed_ms=now_ms,
-            )
-            records.append((user_id, record))
-        return records
+        names, related, blend = self.world.catalogue.ids, self.world.related, self._judge.blend
+        made = partial(
+            UserRecord,
+            epoch=self._settings.epoch,
+            step=self.step,
+            scale=blend.scale,
+            weights=blend.weights(),
+            trend_clock=float(self.world.trend.clock),
+            refreshed_ms=now_ms,
+        )
+        told = told_of([self._user(one) for one in known], self.embed_users(known), related, names)
+        return [(user_id, made(**own)) for user_id, own in zip(known, told, strict=True)]
 
-    def learn(self) -> StepReport | None:
-        """One step on the oldest pending positives and replayed ones; None if none is pending."""
+    def learn_many(self, batch: int, replay: float = 1.0) -> StepReport | None:
+        """One step on the oldest pending positives, at most `batch`; None if none is pending.
+
+        Replayed ones ride along: a share `replay` of `towers.replay` for each.
+        """
         self.settle()
-        prepared = self._batches.next(self.world)
+        prepared = self._batches.next(self.world, batch, replay)
         if prepared is None:
             return None
-        new, batch = prepared
-        outcome = self._model.learn(batch)
+        new, rows = prepared
+        outcome = self._model.learn(rows)
         found = self._rank(new, outcome.users)  # by the item vectors from before this step
         self.step += 1
         share = max(1 / self.step, 1 / _LOSS_WINDOW)
@@ -142,7 +164,7 @@ class Learner:
 
     @property
     def pending(self) -> int:
-        """Positives that wait for `learn`."""
+        """Positives that wait for `learn_many`."""
         return self.world.replay.pending
 
     def refresh(self, rows: Ints) -> None:
@@ -179,21 +201,27 @@ class Learner:
         self._changed = grown(self._changed, len(self.world.catalogue))
         self._changed[rows] = True
 
-    def item_vector(self, row: int, counts: TrendCounts, now_ms: int) -> ItemVector:
-        """The message that publishes an item, from `vectors` and `counts`."""
+    def item_vectors(self, rows: Ints, counts: TrendCounts, now_ms: int) -> Iterator[ItemVector]:
+        """The messages that publish items, from `vectors` and `counts`; made as they are asked for.
+
+        The vectors are those of the call.
+        """
         catalogue = self.world.catalogue
-        return ItemVector(
-            item_id=catalogue.ids[row],
-            epoch=self._settings.epoch,
-            step=self.step,
-            vector=pack_vector(self._vectors[row]),
-            trend_clock=counts.clock,
-            counts=counts.named(row, self.world.trend.names),
-            attributes=catalogue.attributes(row),
-            available=catalogue.available(row),
-            event_ts_ms=catalogue.event_ts_ms(row),
-            published_ms=now_ms,
-        )
+        named = counts.named(rows, self.world.trend.names)
+        vectors = self._vectors[rows]
+        for row, vector, own in zip(rows.tolist(), vectors, named, strict=True):
+            yield ItemVector(
+                item_id=catalogue.ids[row],
+                epoch=self._settings.epoch,
+                step=self.step,
+                vector=pack_vector(vector),
+                trend_clock=counts.clock,
+                counts=own,
+                attributes=catalogue.attributes(row),
+                available=catalogue.available(row),
+                event_ts_ms=catalogue.event_ts_ms(row),
+                published_ms=now_ms,
+            )
 
     def figures(self) -> dict[str, float]:
         """Counters and gauges by name."""
@@ -205,21 +233,11 @@ class Learner:
             "items": float(self.world.catalogue.alive.sum()),
             "pending": float(self.pending),
             "overrun": float(self.world.replay.overrun),
+            "unreplayed": float(self._batches.unreplayed),
             "unusable_features": float(self._model.unusable_features),
             "loss": self._loss,
             **self._judge.figures(),
         }
-
-    def _user_inputs(self, user_ids: list[str]) -> UserInputs:
-        users = [self._user(user_id) for user_id in user_ids]
-        latest = np.zeros((len(users), self._settings.history), np.int64)
-        actions = np.zeros((len(users), self._settings.history), np.float32)
-        for index, user in enumerate(users):
-            count = len(user.latest)
-            latest[index, :count] = list(user.latest)[::-1]
-            actions[index, :count] = list(user.latest.values())[::-1]
-        features: Bags = join_bags([(user.keys, user.weights) for user in users])
-        return UserInputs(latest, actions, features)
 
     def _user(self, user_id: str) -> User:
         return User() if user_id == ANYONE else self.world.users[user_id]

@@ -26,4 +26,4 @@ def above_the_rest(values: Doubles, kept: int) -> tuple[Ints, Doubles]:
 
 def named(names: list[str], rows: Ints, values: Doubles) -> dict[str, float]:
     """What some items have, by item id."""
-    return dict(zip([names[row] for row in rows.tolist()], values.tolist(), strict=True))
+    return dict(zip(map(names.__getitem__, rows.tolist()), values.tolist(), strict=True))

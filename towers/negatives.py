@@ -11,9 +11,6 @@ from schemas.samples import SampleBatch
 
 AT_ONCE = 256
 """Samples of a part: so many are taken in about the time of a click's own way."""
-PLENTY = 256
-"""Records on the broker beyond which negatives are thinned."""
-LEAST_SHARE = 1 / 16
 _HASHES = 1 << 64
 
 
@@ -47,11 +44,3 @@ class Negatives:
     def next(self) -> list[SampleBatch]:
         """The next part, if there is one."""
         return [self._parts.popleft()] if self._parts else []
-
-
-def share(waiting: int) -> float:
-    """Which share of a record's samples to take, when so many records wait on the broker.
-
-    All up to `PLENTY`, then as many as of so many records, but never less than `LEAST_SHARE`.
-    """
-    return max(LEAST_SHARE, min(1.0, PLENTY / max(waiting, 1)))

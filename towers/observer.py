@@ -66,6 +66,7 @@ class Observer:
         self._history = towers.history
         self._seen_items = trainer.seen_items
         self._user_ids = settings.features.user_id
+        self._ranked, self._most_probes = trainer.ranked_per_poll, _BATCHES * trainer.batch
         self.catalogue = Catalogue()
         self.users = Users()
         self.trend = Trend(towers.trend_half_lives)
@@ -77,6 +78,7 @@ class Observer:
         self.probes: dict[int, Probe] = {}
         """Of pending positives that will be ranked, by their number in the replay buffer."""
         self._sighted: list[Sighted] = []
+        self._examples: list[Example] = []  # of the call in hand
         self._offered = 0  # items known since an earlier call: recall could offer them
         self._samples = SeenSamples(trainer.sample_window)
         self._sources: dict[int, int] = {}  # highest offset of `events` counted, by partition
@@ -87,7 +89,7 @@ class Observer:
         touched: dict[str, None] = {}
         batches = list(batches)
         positives = sum(sample.kind == POSITIVE for one in batches for sample in one.samples)
-        every = stride(len(self.catalogue), positives)
+        every = stride(len(self.catalogue), positives, self._ranked)
         before = self._before(batches, positives, every)
         for batch in batches:
             self._count_exposures(batch, observed)
@@ -117,6 +119,8 @@ class Observer:
                 self.related.act(user, item, sample.weight)
                 user.act(item, sample.weight, self._history)
                 user.see(item, self._seen_items)
+        self.replay.extend(self._examples)
+        self._examples = []
         self._offered = len(self.catalogue)
         observed.items.update(observed.discovered)
         return observed._replace(users=list(touched))
@@ -127,7 +131,7 @@ class Observer:
         Nothing of the last call counts for the probes of its own positives.
         """
         biases: dict[int, Floats] = {}  # by call of `observe`
-        for sighted in self._sighted:
+        for sighted in self._sighted[: self._room_for_probes()]:
             counts = sighted.before.counts
             if id(counts) not in biases:
                 biases[id(counts)] = counts.biases()
@@ -182,7 +186,7 @@ class Observer:
 
     def _sight(self, user: User, item: int, sample: Sample, before: Before) -> None:
         negatives = [row for row in user.negatives.values() if row not in user.latest]
-        number = self.replay.appended
+        number = self.replay.appended + len(self._examples)
         self._sighted.append(Sighted(number, item, sample, view(user), negatives, before))
 
     def _probe(self, sighted: Sighted, biases: Floats) -> Probe:
@@ -206,6 +210,13 @@ class Observer:
             self.related.marks(viewed, known),
         )
 
+    def _room_for_probes(self) -> int:
+        """How many more may wait: each call's hold the counts of all items."""
+        if len(self.probes) >= self._most_probes:
+            pending = self.replay.learned  # those before it were passed over
+            self.probes = {one: made for one, made in self.probes.items() if one >= pending}
+        return max(0, self._most_probes - len(self.probes))
+
     def _take_positive(self, user: User, item: int, sample: Sample) -> None:
         self.counts["positives"] += 1
         self.trend.add_positive(item)
@@ -216,7 +227,7 @@ class Observer:
             del latest[own], actions[own]
         latest.reverse()
         actions.reverse()
-        self.replay.append(
+        self._examples.append(
             Example(
                 sample.user_id,
                 item,
@@ -257,5 +268,6 @@ class Observer:
         self._sources = unpacked(state["sources"], dict[int, int])
 
 
+_BATCHES = 2  # of positives that may wait to be ranked
 _NO_BIASES: Floats = np.zeros(0, np.float32)
 _COUNTED = {"duplicate": "duplicates", "refused_negative": "late_positives"}

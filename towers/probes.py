@@ -97,12 +97,14 @@ class Probe(NamedTuple):
             return
         chosen, shares = np.append(chosen, self.item), np.append(shares, 0.0)
         signals = {COSINE: cosines[chosen].astype(np.float64)}
-        for name, values, own in zip(self.names, self.biases, self.own, strict=True):
-            signals[name] = np.append(values[chosen[:-1]], own).astype(np.float64)
+        biases = self.biases[:, chosen].astype(np.float64)  # (counts, chosen)
+        biases[:, -1] = self.own
+        signals.update(zip(self.names, biases, strict=True))
+        dense = np.zeros(self.known)
         for name, (places, values) in self.marks.items():
-            dense = np.zeros(self.known)
             dense[places] = values
             signals[name] = dense[chosen]
+            dense[places] = 0.0
         blend.learn(signals, shares, len(chosen) - 1, self.weight)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from schemas.codec import encode
 from towers.arrays import Ints
@@ -56,7 +57,8 @@ class Publishing:
         self._learner.refresh(sliced)
         now = self._learner.current()
         due = self._publisher.due(changed, now)
-        due = np.concatenate([due, np.setdiff1d(self._publisher.due_in_scan(sliced, now), due)])
+        scanned = self._publisher.due_in_scan(sliced, now)
+        due = np.concatenate([due, scanned[~_among(due, len(now.versions))[scanned]]])
         sent = self._send(due[:AT_ONCE], now)
         self._publisher.mark(sent, now)
         self._learner.mark_changed(due[len(sent) :])
@@ -78,8 +80,8 @@ class Publishing:
         at = self._now_ms()
         while self._recent and self._recent[0][0] < at - _RATE_WINDOW_MS:
             self._recent.popleft()
-        for count, row in enumerate(rows.tolist()):
-            message = self._learner.item_vector(row, now.counts, at)
+        messages = self._learner.item_vectors(rows, now.counts, at)
+        for count, (row, message) in enumerate(zip(rows.tolist(), messages, strict=True)):
             value = encode(message) if now.alive[row] else None
             late = self._now_ms() - at >= BUDGET_MS
             if late or not self._sender.send(message.item_id, value):
@@ -91,6 +93,12 @@ class Publishing:
         rows = np.array([row for row in known if row is not None], np.int64)
         self._publisher.forget(rows)
         self._learner.mark_changed(rows)
+
+
+def _among(rows: Ints, items: int) -> npt.NDArray[np.bool_]:
+    found = np.zeros(items, np.bool_)
+    found[rows] = True
+    return found
 
 
 _NONE: Ints = np.zeros(0, np.int64)

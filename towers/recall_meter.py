@@ -42,9 +42,10 @@ class RecallMeter:
         self._at_10, self._at_50 = state["at_10"], state["at_50"]
 
 
-def stride(items: int, positives: int) -> int:
+def stride(items: int, positives: int, most: int) -> int:
     """Every how many of so many positives one is ranked, so that it stays a small part of a step.
 
-    The items may be more than are ranked in a step: then only one positive is.
+    At most `most` are, and of many items fewer; one is in any case.
     """
-    return max(1, -(-positives // max(1, _CELLS // max(items, 1))))
+    ranked = max(1, min(most, _CELLS // max(items, 1)))
+    return max(1, -(-positives // ranked))

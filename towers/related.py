@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -14,12 +14,12 @@ from schemas.settings import Settings
 from towers.arrays import Doubles, Ints, State, ints
 from towers.context_trend import ContextTrend
 from towers.listing import above_the_rest
-from towers.similar import ALIKE, NEXT, TRAIL, CoOccurrence
+from towers.similar import ALIKE, NEXT, TRAIL, CoOccurrence, Listed
 from towers.users import User
 
 _MOST_CREDIT = 256
 
-RowMarks = dict[str, tuple[Ints, Doubles]]
+RowMarks = dict[str, Listed]
 """By signal: the rows of the few items that have any of it, distinct, and what they have."""
 
 
@@ -87,22 +87,26 @@ class Related:
         self._similar.flush(clock, items)
         self._together.flush(clock, items)
 
-    def similar(self, view: View) -> tuple[Ints, Doubles]:
-        """Unseen items that come next where the last ones were: at most `similar_items`."""
-        return _best_unseen(view, *self._similar.beside(view.trail), self._listed)
+    def similar(self, views: Sequence[View]) -> list[Listed]:
+        """Of each, unseen items that come next after the last ones: at most `similar_items`."""
+        seen = [one.seen for one in views]
+        found = self._similar.beside([one.trail for one in views], seen)
+        return [_best(*one, self._listed) for one in found]
 
-    def together(self, view: View) -> tuple[Ints, Doubles]:
-        """Unseen items that others took with the user's history: at most `together_items`."""
-        found = self._together.beside(view.latest, view.actions)
-        return _best_unseen(view, *found, self._listed_together)
+    def together(self, views: Sequence[View]) -> list[Listed]:
+        """Of each, unseen items that others took with the history: at most `together_items`."""
+        latest, seen = [one.latest for one in views], [one.seen for one in views]
+        found = self._together.beside(latest, seen, [one.actions for one in views])
+        return [_best(*one, self._listed_together) for one in found]
 
-    def context(self, features: Mapping[str, FeatureValue]) -> dict[str, tuple[Ints, Doubles]]:
+    def context(self, features: Mapping[str, FeatureValue]) -> dict[str, Listed]:
         """By feature, what is taken where it has that value: at most `context_items` each."""
         return self._context.listed(features)
 
     def marks(self, view: View, known: int) -> RowMarks:
         """All that the first `known` items have of this user's score, but for cosine and biases."""
-        marks = {SIMILAR: self.similar(view), TOGETHER: self.together(view)}
+        [similar], [together] = self.similar([view]), self.together([view])
+        marks = {SIMILAR: similar, TOGETHER: together}
         for name, found in self.context(view.features).items():
             marks[CONTEXT + name] = found
         for name, session in session_marks(view.latest).items():
@@ -132,13 +136,7 @@ class Related:
         self._credit = state["credit"]
 
 
-def _best_unseen(view: View, rows: Ints, values: Doubles, count: int) -> tuple[Ints, Doubles]:
-    if not len(rows):
-        return rows, values
-    seen = np.zeros(1 + int(rows.max()), np.bool_)
-    seen[view.seen[view.seen < len(seen)]] = True
-    unseen = ~seen[rows]
-    rows, values = rows[unseen], values[unseen]
+def _best(rows: Ints, values: Doubles, count: int) -> Listed:
     places, above = above_the_rest(values, count)
     return rows[places], above
 

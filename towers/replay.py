@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -78,25 +79,27 @@ class ReplayBuffer:
         """Positives not yet learned."""
         return self.appended - self.learned
 
-    def append(self, example: Example) -> int:
-        """Add the newest positive and return its number."""
-        number = self.appended
-        place = number % self._size
-        count = len(example.latest)
-        self._user_ids[place] = example.user_id
-        self._items[place] = example.item
-        self._weights[place] = example.weight
-        self._latest[place, :count] = example.latest
-        self._actions[place, :count] = example.actions
-        if count < self._latest.shape[1]:
-            self._latest[place, count:] = 0
-            self._actions[place, count:] = 0
-        self._features[place] = example.keys, example.raw
-        self.appended += 1
-        if self.pending > self._size:
-            self.learned += 1
-            self.overrun += 1
-        return number
+    def extend(self, examples: Sequence[Example]) -> None:
+        """Add the newest positives, whose numbers go on from `appended`."""
+        for start in range(0, len(examples), self._size):
+            self._extend(examples[start : start + self._size])
+
+    def _extend(self, examples: Sequence[Example]) -> None:
+        places = np.arange(self.appended, self.appended + len(examples)) % self._size
+        self._items[places] = [one.item for one in examples]
+        self._weights[places] = [one.weight for one in examples]
+        history = self._latest.shape[1]
+        missing = [history - len(one.latest) for one in examples]
+        pairs = list(zip(examples, missing, strict=True))
+        self._latest[places] = [one.latest + [0] * more for one, more in pairs]
+        self._actions[places] = [one.actions + [0.0] * more for one, more in pairs]
+        for place, one in zip(places.tolist(), examples, strict=True):
+            self._user_ids[place] = one.user_id
+            self._features[place] = one.keys, one.raw
+        self.appended += len(examples)
+        overrun = max(0, self.pending - self._size)
+        self.learned += overrun
+        self.overrun += overrun
 
     def take(self, limit: int) -> Ints:
         """Numbers of the oldest pending positives, at most `limit`, which now count as learned."""

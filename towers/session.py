@@ -5,25 +5,22 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from typing import NamedTuple
 
 from schemas.errors import BrokerUnavailable, TopicError
 from schemas.settings import Settings
 from schemas.topics import ITEM_VECTORS, ITEMS, POSITIVES, topic_name
 from schemas.vectors import ANYONE
 from towers.arrays import State, packed
-from towers.inbox import Inbox, Positions
+from towers.core import Core, Links
+from towers.inbox import Positions, copied
 from towers.intake import Intake
 from towers.latency import LatencyWindow
-from towers.learner import Learner
-from towers.negatives import Negatives, share
+from towers.negatives import Negatives
 from towers.polls import Polls
-from towers.published_log import ReadBack, read_back
-from towers.publisher import Publisher
+from towers.published_log import read_back
 from towers.publishing import Publishing
 from towers.saver import CheckpointSaver
-from towers.user_writer import UserWriter
-from towers.vector_writer import VectorWriter
+from towers.shedding import negatives_share, replay_share
 
 log = logging.getLogger(__name__)
 
@@ -31,25 +28,6 @@ _IDLE_MS = 20  # an idle turn waits so long for a positive
 _LATER_PAUSE_S = 0.05  # to find no negatives costs as much as to learn a click: not every turn
 _POLL_RECORDS = 64
 _FLUSH_S = 1.0
-
-
-class Core(NamedTuple):
-    """What a checkpoint holds, apart from positions."""
-
-    learner: Learner
-    publisher: Publisher
-    users: UserWriter
-
-
-class Links(NamedTuple):
-    """The connections to Kafka."""
-
-    first: Inbox
-    """Positives and items."""
-    later: Inbox
-    """Negatives."""
-    vectors: VectorWriter
-    read_back: ReadBack
 
 
 class Session:
@@ -78,6 +56,7 @@ class Session:
         self._strangers = set(links.read_back.strangers)
         self._told = links.read_back.positions
         self._polls, self._negatives = Polls(), Negatives()
+        self._before_record: Positions = {}
         self._next_later_s = self._next_step_s = 0.0
         self._finishing = False
         self._settings = settings
@@ -107,25 +86,17 @@ class Session:
     def finish(self) -> None:
         """Leave everything as a restart wants it: users written, vectors sent, checkpoint."""
         self._finishing = True
-        while self._negatives:  # a checkpoint says of whole records that they were taken
-            self._take_negatives()
         self._core.users.hurry()
-        while self._core.users.ready:
-            self._refresh_users()
+        self._refresh_users()
         self._saver.settle(wait=True)
         self._start_saving()
         self._saver.close()
-        self._disconnect()
+        self._links.close()
 
     def abandon(self) -> None:
         """Leave everything to the trainer that leads now: write no checkpoint."""
         self._saver.close()
-        self._disconnect()
-
-    def _disconnect(self) -> None:
-        self._links.first.close()
-        self._links.later.close()
-        self._links.vectors.close()
+        self._links.close()
 
     def reason(self) -> str:
         """Why the trainer is not ready; empty when it is."""
@@ -152,47 +123,53 @@ class Session:
     def _idle_ms(self) -> int:
         """How long a turn waits for a positive, when there is none."""
         learner, _, users = self._core
-        if users.ready or self._publishing.waiting or self._negatives:
+        if users.ready or self._publishing.waiting or self._negatives or self._behind >= 1:
             return 0
-        if not learner.pending:
-            return _IDLE_MS
-        left_ms = 0 if self._fills_batch else 1e3 * (self._next_step_s - time.monotonic())
-        return min(_IDLE_MS, max(0, round(left_ms)))
+        left_ms = 1e3 * (self._next_step_s - time.monotonic())
+        return min(_IDLE_MS, max(0, round(left_ms))) if learner.pending else _IDLE_MS
 
     @property
-    def _fills_batch(self) -> bool:
-        return self._core.learner.pending >= self._settings.trainer.batch
+    def _behind(self) -> float:
+        """Batches of positives that wait; at least one, if some were not even polled."""
+        pending = self._core.learner.pending / self._settings.trainer.batch
+        return max(pending, float(self._links.first.waiting(self._positives) > 0))
 
     def _learn_when_due(self) -> bool:
         """A step, when it fills a batch or the one before is long enough ago; whether it was."""
-        now_s = time.monotonic()
-        if now_s < self._next_step_s and not self._fills_batch:
+        trainer, learner, now_s = self._settings.trainer, self._core.learner, time.monotonic()
+        if now_s < self._next_step_s and learner.pending < trainer.batch:
             return False
-        if self._core.learner.learn() is None:
+        if learner.learn_many(trainer.batch, replay_share(self._behind)) is None:
             return False
-        self._next_step_s = now_s + self._settings.trainer.learn_every_ms / 1e3
+        self._next_step_s = now_s + trainer.learn_every_ms / 1e3
         return True
 
     def _take_negatives(self) -> None:
-        """A part of a record, which may hold thousands, when no positive waits."""
-        waiting = self._fills_batch or self._links.first.waiting(self._positives)
-        if not self._finishing and (waiting or self._core.users.crowded):
+        """A part of a record, unless positives wait."""
+        users, waiting = self._core.users, self._links.later.waiting()
+        share = negatives_share(self._behind, waiting)
+        if not share or users.crowded:
             return
         if not self._negatives and time.monotonic() >= self._next_later_s:
-            waiting = self._links.later.waiting()
+            self._before_record = copied(self._links.later.positions)
             found = self._polls.poll(self._links.later, 0, records=1)
-            self._negatives.add(self._intake.batches(found), share(waiting))
+            self._negatives.add(self._intake.batches(found), share)
             if not found:
                 self._next_later_s = time.monotonic() + _LATER_PAUSE_S
-        self._core.users.owe_later(self._core.learner.observe(self._negatives.next()))
+        users.owe_later(self._core.learner.observe(self._negatives.next()))
 
     def _refresh_users(self) -> None:
-        written = self._core.users.write(self._core.learner.user_records)
-        at = self._now_ms()
-        for user_id, record in written:
-            if user_id in self._acted:
-                self._acted.discard(user_id)
-                self._latency.add(at - record.event_ts_ms)
+        """Of all who acted; of others, some."""
+        users = self._core.users
+        while users.ready:
+            written = users.write(self._core.learner.user_records)
+            at = self._now_ms()
+            for user_id, record in written:
+                if user_id in self._acted:
+                    self._acted.discard(user_id)
+                    self._latency.add(at - record.event_ts_ms)
+            if not users.urgent:
+                return
 
     def _note_progress(self) -> None:
         if not self.caught_up and not self._links.first.missing_at_start():
@@ -222,12 +199,16 @@ class Session:
         return self._told | self._links.vectors.positions()
 
     def _positions(self) -> Positions:
-        return {**self._links.first.positions, **self._links.later.positions}
+        """What to read from after a restart: a record in hand again, of which each sample counts
+        once.
+        """
+        later = self._before_record if self._negatives else self._links.later.positions
+        return copied({**self._links.first.positions, **later})
 
     def _save_when_due(self) -> None:
         self._saver.settle()
         now_s = time.monotonic()
-        if self._negatives or self._saver.busy or now_s < self._next_save_s:
+        if self._saver.busy or now_s < self._next_save_s:
             return
         self._next_save_s = now_s + self._save_every_s
         self._start_saving()
@@ -237,7 +218,7 @@ class Session:
             # What is published must be known before it is written down.
             log.warning("checkpoint=postponed reason=item_vectors_not_acknowledged")
             return
-        positions = {topic: dict(parts) for topic, parts in self._positions().items()}
+        positions = self._positions()
         self._saver.start(self._state(positions), lambda: self._note_saved(positions))
 
     def _note_saved(self, positions: Positions) -> None:

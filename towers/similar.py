@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import chain
+from collections.abc import Sequence
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +16,13 @@ TRAIL = 12
 
 _RENORMALISE = 64.0  # half-lives after which the landmark moves up
 _HALF_LIFE = 50_000.0
+_AT_ONCE = 32
+_BLOCK = 16  # trails in one pass
+_SUMS = 100_000  # of their items, in one pass
 _NONE = -1
+
+Listed = tuple[Ints, Doubles]
+"""Items by row, and what they have."""
 
 
 class Manner(NamedTuple):
@@ -42,17 +49,18 @@ class CoOccurrence:
     for the pair turned round. A partner that finds no place takes that of the weakest with
     the probability weight / (weight + weakest), and their sum (randomised admission: Ben Basat et
     al., INFOCOM 2017): so what is counted can't be ousted by what comes once. Chance is a hash of
-    the pair and the clock. Memory: 16 bytes a partner and 24 an item, of all items known.
+    the pair and the clock. Of more than `_AT_ONCE` at once, so many are drawn and stand for all:
+    where items come that fast, a sample tells as much. Memory: 12 bytes a partner and 8
+    an item, of all items known.
     """
 
     def __init__(self, partners: int, manner: Manner, half_life: float = _HALF_LIFE) -> None:
         self._manner = manner
         self._half_life = half_life
-        self._partners: Ints = np.full((0, partners), _NONE, np.int64)  # (items, partners)
+        self._partners = np.full((0, partners), _NONE, np.int32)  # (items, partners)
         self._counts: Doubles = np.zeros((0, partners))
         self._totals: Doubles = np.zeros(0)
-        self._sums: Doubles = np.zeros(0)  # of `beside`
-        self._last: Ints = np.zeros(0, np.int64)
+        self._items = 0
         self._landmark = 0.0
         self._clock = 0.0
         self._pending: list[tuple[list[int], int]] = []
@@ -69,6 +77,10 @@ class CoOccurrence:
         self._go_to(clock)
         self._reserve(items)
         grown_one = self._growth()
+        if len(pending) > _AT_ONCE:
+            drawn = np.random.default_rng(int(clock)).choice(len(pending), _AT_ONCE, replace=False)
+            grown_one *= len(pending) / _AT_ONCE
+            pending = [pending[place] for place in np.sort(drawn).tolist()]
         named = ints(item for _, item in pending)
         np.add.at(self._totals, named, grown_one)
         lengths = ints(len(trail) for trail, _ in pending)
@@ -84,31 +96,54 @@ class CoOccurrence:
             np.concatenate([weights, self._manner.back * weights]),
         )
 
-    def beside(self, trail: list[int], actions: list[float] | None = None) -> tuple[Ints, Doubles]:
-        """Items that occur with those of the trail, newest first, and how much: the signal.
+    def beside(
+        self,
+        trails: Sequence[list[int]],
+        hidden: Sequence[Ints],
+        actions: Sequence[list[float]] | None = None,
+    ) -> list[Listed]:
+        """For each trail, items that occur with those on it, newest first, and how much.
 
         Sum over the trail of action * decay^age * count / sqrt((1 + n) (1 + n')), where n and n'
-        say how often the one and the other item came. actions: their weights; 1 each without.
+        say how often the one and the other item came. Without the `hidden` items of each, by row.
+        actions: weights of each trail's items, 1 if there are none.
         """
-        rows = np.array(trail, np.int64)
-        ages = np.flatnonzero(rows < len(self._totals))
-        rows = rows[ages]
-        growth = self._growth()
-        partners = self._partners[rows]  # (trail, partners)
-        shares = self._manner.decay**ages / np.sqrt(1 + self._totals[rows] / growth)  # (trail,)
-        if actions is not None:
-            shares *= np.array(actions)[ages]
-        values = (self._counts[rows] / growth) * shares[:, None]  # (trail, partners)
-        there = partners != _NONE
-        items = partners[there]
-        # Sums by item in buffers of all items, of which only these few places are touched: to sort
-        # them would take several times as long.
-        self._sums[items] = 0.0
-        np.add.at(self._sums, items, values[there])
-        self._last[items] = np.arange(len(items))
-        items = items[self._last[items] == np.arange(len(items))]  # each once
-        norms: Doubles = np.sqrt(1 + self._totals[items] / growth)
-        return items, self._manner.scale * self._sums[items] / norms
+        found: list[Listed] = []
+        block = max(1, min(_BLOCK, _SUMS // max(self._items, 1)))
+        for start in range(0, len(trails), block):
+            some = slice(start, start + block)
+            found += self._beside(trails[some], hidden[some], actions and actions[some])
+        return found
+
+    def _beside(
+        self,
+        trails: Sequence[list[int]],
+        hidden: Sequence[Ints],
+        actions: Sequence[list[float]] | None,
+    ) -> list[Listed]:
+        known, growth = self._items, self._growth()
+        lengths = ints(map(len, trails))
+        rows = ints(chain.from_iterable(trails))
+        owners = np.repeat(np.arange(len(trails)), lengths)
+        ages = np.arange(len(rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        old = rows < known
+        rows, owners, ages = rows[old], owners[old], ages[old]
+        shares = self._manner.decay**ages / np.sqrt(1 + self._totals[rows] / growth)  # (rows,)
+        if actions:
+            shares *= np.fromiter(chain.from_iterable(actions), np.float64)[old]
+        values = self._counts[rows] * (shares / growth)[:, None]  # (rows, partners)
+        # Each trail sums in a stretch of its own, whose first place is that of no partner.
+        width = known + 1
+        places = self._partners[rows] + (owners * width - _NONE)[:, None]  # (rows, partners)
+        sums = np.bincount(places.ravel(), values.ravel(), len(trails) * width)
+        for stretch, items in enumerate(hidden):
+            sums[items[items < known] + (stretch * width - _NONE)] = 0.0
+        filled = np.flatnonzero(sums > 0)
+        items = filled % width + _NONE
+        norms = np.sqrt(1 + self._totals[items] / growth)
+        strengths: Doubles = self._manner.scale * sums[filled] / norms
+        ends = np.searchsorted(filled, np.arange(len(trails) + 1) * width)
+        return [(items[i:j], strengths[i:j]) for i, j in pairwise(ends.tolist())]
 
     def _count(self, rows: Ints, partners: Ints, weights: Doubles) -> None:
         """Add weights to pairs, each named any number of times."""
@@ -116,9 +151,10 @@ class CoOccurrence:
         pairs, places = np.unique(rows * width + partners, return_inverse=True)
         weights = np.asarray(np.bincount(places, weights, len(pairs)), np.float64)
         rows, partners = pairs // width, pairs % width
-        found = self._partners[rows] == partners[:, None]  # (pairs, partners)
-        known = found.any(axis=1)
-        self._counts[rows[known], found[known].argmax(axis=1)] += weights[known]
+        found = self._partners[rows] == partners[:, None].astype(np.int32)  # (pairs, partners)
+        columns = found.argmax(axis=1)
+        known = found[np.arange(len(rows)), columns]
+        self._counts[rows[known], columns[known]] += weights[known]
         self._admit(rows[~known], partners[~known], weights[~known])
 
     def _admit(self, rows: Ints, partners: Ints, weights: Doubles) -> None:
@@ -156,26 +192,27 @@ class CoOccurrence:
 
     def _reserve(self, items: int) -> None:
         known = len(self._totals)
+        self._items = max(self._items, items)
         if items > known:
             self._totals = grown(self._totals, items)
             self._counts = grown(self._counts, items)
             self._partners = grown(self._partners, items)
             self._partners[known:] = _NONE
-            self._sums, self._last = np.zeros(len(self._totals)), np.zeros(len(self._totals), int)
 
     def state(self) -> State:
         """For a checkpoint."""
         return {
-            "partners": tensor_of(self._partners),
-            "counts": tensor_of(self._counts),
-            "totals": tensor_of(self._totals),
+            "partners": tensor_of(self._partners[: self._items]),
+            "counts": tensor_of(self._counts[: self._items]),
+            "totals": tensor_of(self._totals[: self._items]),
             "landmark": self._landmark,
             "clock": self._clock,
         }
 
     def load(self, state: State) -> None:
         """Become what `state` said."""
-        self._partners, self._counts = array_of(state["partners"]), array_of(state["counts"])
+        self._partners = array_of(state["partners"]).astype(np.int32)
+        self._counts = array_of(state["counts"])
         self._totals = array_of(state["totals"])
-        self._sums, self._last = np.zeros(len(self._totals)), np.zeros(len(self._totals), int)
+        self._items = len(self._totals)
         self._landmark, self._clock = state["landmark"], state["clock"]

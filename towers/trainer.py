@@ -19,13 +19,14 @@ from schemas.status import RoleReport
 from schemas.topics import ITEM_VECTORS, ITEMS, NEGATIVES, POSITIVES, topic_name
 from towers.arrays import unpacked
 from towers.checkpoint import CheckpointStore
+from towers.core import Core, Links
 from towers.inbox import Inbox, Positions
 from towers.lead import Lead
 from towers.learner import Learner
 from towers.published_log import read_back
 from towers.publisher import Publisher
 from towers.saver import CheckpointSaver
-from towers.session import Core, Links, Session
+from towers.session import Session
 from towers.user_writer import UserWriter, connect_redis
 from towers.vector_writer import VectorWriter
 

@@ -28,18 +28,21 @@ class TrendCounts(NamedTuple):
         counts: Doubles = self.grown[rows] / self.growth
         return counts
 
-    def named(self, row: int, names: Sequence[str]) -> dict[str, float]:
-        """One item's counts by name; what has next to no weight in any score is left out."""
-        listed = zip(names, self.at(np.array([row]))[0].tolist(), strict=True)
-        return {name: count for name, count in listed if count > _LEAST}
+    def named(self, rows: Ints, names: Sequence[str]) -> list[dict[str, float]]:
+        """Items' counts by name; what has next to no weight in any score is left out."""
+        return [
+            {name: count for name, count in zip(names, counts, strict=True) if count > _LEAST}
+            for counts in self.at(rows).tolist()
+        ]
 
     def copied(self) -> TrendCounts:
         """The same, and it stays as it is."""
-        return TrendCounts(self.grown.copy(), self.growth.copy(), self.clock)
+        return self._replace(grown=self.grown.copy())
 
     def biases(self) -> Floats:
         """(counts, items): the signal of every count; a copy, which stays as it is."""
-        signals: Floats = bias((self.grown / self.growth).T).astype(np.float32)
+        # Doubles to divide, as grown counts are large; then as floats, which takes half as long.
+        signals: Floats = bias((self.grown / self.growth).T.astype(np.float32, order="C"))
         return signals
 
 
@@ -57,8 +60,9 @@ class Trend:
         self.half_lives: Doubles = np.array([*half_lives, *half_lives], np.float64)  # (counts,)
         self._kinds = len(half_lives)
         self._counts: Doubles = np.zeros((0, len(self.names)))  # (items, counts)
-        self._landmarks: Doubles = np.zeros(len(self.names))
-        self._growth: Doubles = np.ones(len(self.names))
+        self._spans: list[float] = self.half_lives.tolist()
+        self._landmarks: list[float] = [0.0] * len(self.names)
+        self._growth: list[float] = [1.0] * len(self.names)
         self.clock = 0
         """Positives so far."""
 
@@ -67,17 +71,19 @@ class Trend:
         self.clock += 1
         self._grow()
         self._counts = grown(self._counts, item + 1)
-        self._counts[item, : self._kinds] += self._growth[: self._kinds]
+        for kind in range(self._kinds):
+            self._counts[item, kind] += self._growth[kind]
 
     def add_exposures(self, item: int, count: int) -> None:
         """The item was shown so many times."""
         self._counts = grown(self._counts, item + 1)
-        self._counts[item, self._kinds :] += count * self._growth[self._kinds :]
+        for kind in range(self._kinds, len(self._growth)):
+            self._counts[item, kind] += count * self._growth[kind]
 
     def counts(self, items: int) -> TrendCounts:
         """Of the first `items` rows, as of now."""
         self._counts = grown(self._counts, items)
-        return TrendCounts(self._counts[:items], self._growth, float(self.clock))
+        return TrendCounts(self._counts[:items], np.array(self._growth), float(self.clock))
 
     def take_exposure_back(self, biases: Floats) -> None:
         """Make one item's signals (counts,) what they would be with one exposure less, just now."""
@@ -85,26 +91,26 @@ class Trend:
         biases[self._kinds :] = bias(np.maximum(counts - 1, 0))
 
     def _grow(self) -> None:
-        passed = (self.clock - self._landmarks) / self.half_lives  # (counts,)
-        if passed.max(initial=0.0) > _RENORMALISE:
-            late = passed > _RENORMALISE
-            self._landmarks[late] += _RENORMALISE * self.half_lives[late]
-            self._counts[:, late] *= 2**-_RENORMALISE
-            passed[late] -= _RENORMALISE
-        self._growth = np.exp2(passed)
+        for kind, half_life in enumerate(self._spans):  # a handful: numpy would take longer
+            passed = (self.clock - self._landmarks[kind]) / half_life
+            if passed > _RENORMALISE:
+                self._landmarks[kind] += _RENORMALISE * half_life
+                self._counts[:, kind] *= 2**-_RENORMALISE
+                passed -= _RENORMALISE
+            self._growth[kind] = 2.0**passed
 
     def state(self) -> State:
         """For a checkpoint."""
         return {
             "clock": self.clock,
-            "landmarks": tensor_of(self._landmarks),
-            "growth": tensor_of(self._growth),
+            "landmarks": tensor_of(np.array(self._landmarks, np.float64)),
+            "growth": tensor_of(np.array(self._growth, np.float64)),
             "counts": tensor_of(self._counts),
         }
 
     def load(self, state: State) -> None:
         """Become what `state` said."""
         self.clock = state["clock"]
-        self._landmarks = array_of(state["landmarks"])
-        self._growth = array_of(state["growth"])
+        self._landmarks = state["landmarks"].tolist()
+        self._growth = state["growth"].tolist()
         self._counts = array_of(state["counts"])

@@ -90,6 +90,11 @@ class UserWriter:
         return bool(self._owed or self._patient_due(now_ms)) and now_ms >= self._not_before_ms
 
     @property
+    def urgent(self) -> bool:
+        """Someone who acted is owed a record."""
+        return bool(self._owed)
+
+    @property
     def crowded(self) -> bool:
         """So many wait with patience that no more should come."""
         return len(self._patient) >= _CROWD

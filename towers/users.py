@@ -58,8 +58,13 @@ class User:
     def learn_features(self, context: Mapping[str, FeatureValue], ts_ms: int) -> bool:
         """Take newer feature values over; true when that changed anything."""
         newer = ts_ms >= self.event_ts_ms
-        self.event_ts_ms = max(self.event_ts_ms, ts_ms)
-        if not newer or all(self.features.get(name) == value for name, value in context.items()):
+        if newer:
+            self.event_ts_ms = ts_ms
+        if (
+            not newer
+            or not context
+            or all(self.features.get(name) == value for name, value in context.items())
+        ):
             return False
         self.features = {**self.features, **context}  # who holds the old ones keeps them
         return True

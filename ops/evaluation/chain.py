@@ -107,7 +107,7 @@ class PenstockChain:
         learn = self._learner.pending >= self._settings.trainer.batch
         if learn:
             self._write_users(list(self._owed))
-            self._learner.learn()
+            self._learner.learn_many(self._settings.trainer.batch)
             self._owed[ANYONE] = None
         self._publish(scan=learn)
 

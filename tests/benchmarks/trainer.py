@@ -98,7 +98,7 @@ class Learning:
         started_s = time.perf_counter()
         for one in polled:
             self.learner.observe([one])
-            report = self.learner.learn()
+            report = self.learner.learn_many(self._batch)
             learned += report.learned if report else 0
         return learned, time.perf_counter() - started_s
 
@@ -118,7 +118,7 @@ class Learning:
         ids = self.learner.world.users.ids()[: self._batch]
         started_s = time.perf_counter()
         for _ in range(self._size.encodes):
-            self.learner._model.encode(self.learner._user_inputs(ids))
+            self.learner.embed_users(ids)
         return Figures(len(ids) * self._size.encodes / (time.perf_counter() - started_s))
 
 

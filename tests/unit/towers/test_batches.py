@@ -17,25 +17,24 @@ def world(towers: TowerSettings = _SETTINGS) -> Observer:
 
 
 def test_new_positives_lead_and_replayed_ones_are_earlier_and_learned_before() -> None:
-    seen, maker = world(), BatchMaker(_SETTINGS, batch=4)
+    seen, maker = world(), BatchMaker(_SETTINGS)
     seen.observe([batch(*(sample("u", f"i{n}", str(n)) for n in range(40)))])
-    for begin in range(0, 40, 4):
-        prepared = maker.next(seen)
+    for begin, share in zip(range(0, 40, 4), [1.0, 1.0, 0.5, 0.0, *[1.0] * 6], strict=True):
+        prepared = maker.next(seen, 4, share)
         assert prepared is not None
         new, made = prepared
         assert new.tolist() == list(range(begin, begin + 4))
         assert made.new == 4
         assert made.targets[:4].tolist() == new.tolist()  # item n was taken n-th
-        # Nothing is behind the first batch, and the ninth still waits behind it.
-        behind = 40 - begin > 8 * 4
         replayed = made.targets[4:]
-        assert len(replayed) == (0 if behind or not begin else 12)
+        assert len(replayed) == (share * 12 if begin else 0)  # nothing is behind the first batch
         assert (replayed < begin).all()
-    assert maker.next(seen) is None
+    assert maker.unreplayed == 6 + 12
+    assert maker.next(seen, 4, 1.0) is None
 
 
 def test_passed_over_items_are_the_users_own_and_never_what_they_took() -> None:
-    seen, maker = world(), BatchMaker(_SETTINGS, batch=8)
+    seen, maker = world(), BatchMaker(_SETTINGS)
     seen.observe(
         [
             batch(
@@ -47,7 +46,7 @@ def test_passed_over_items_are_the_users_own_and_never_what_they_took() -> None:
             )
         ]
     )
-    prepared = maker.next(seen)
+    prepared = maker.next(seen, 8, 1.0)
     assert prepared is not None
     made = prepared[1]
     found = {seen.catalogue.ids[item] for item in made.passed[~made.passed_absent]}
@@ -57,12 +56,12 @@ def test_passed_over_items_are_the_users_own_and_never_what_they_took() -> None:
 
 
 def test_uniform_draws_are_uniform_over_living_items_and_the_counts_are_expected_ones() -> None:
-    seen, maker = world(), BatchMaker(_SETTINGS, batch=1)
+    seen, maker = world(), BatchMaker(_SETTINGS)
     drawn: list[int] = []
     for number in range(100):
         seen.observe([batch(sample("u", f"i{number % 5}", str(number)))])
         seen.catalogue.delete("i4")
-        prepared = maker.next(seen)
+        prepared = maker.next(seen, 1, 1.0)
         assert prepared is not None
         made = prepared[1]
         drawn += made.uniform.tolist()
@@ -81,9 +80,9 @@ def test_only_what_is_drawn_is_corrected_for() -> None:
         towers = _SETTINGS.model_copy(
             update={"in_batch_negatives": False, "uniform_negatives": uniform}
         )
-        seen, maker = world(towers), BatchMaker(towers, batch=4)
+        seen, maker = world(towers), BatchMaker(towers)
         seen.observe([batch(*samples)])
-        prepared = maker.next(seen)
+        prepared = maker.next(seen, 4, 1.0)
         assert prepared is not None
         expected = np.full(4 + uniform, np.log(50 / 8) if uniform else 0.0)
         np.testing.assert_allclose(prepared[1].log_counts, expected, rtol=1e-5)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import math
 from typing import get_args
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 
 from schemas.events import FeatureValue, Item
 from schemas.samples import SampleBatch
+from schemas.score import session_marks
 from schemas.settings import (
     FeatureSettings,
     Objective,
@@ -16,17 +18,20 @@ from schemas.settings import (
     TowerSettings,
     TrainerSettings,
 )
-from schemas.vectors import unpack_vector
+from schemas.vectors import ANYONE, unpack_vector
 from tests.unit.towers.samples import batch, sample
 from towers.arrays import Floats, State, join_bags
 from towers.learner import Learner
 
 _CATEGORIES, _ITEMS, _USERS = 10, 300, 60
+_BATCH = 32
 
 
 def settings(**towers: object) -> Settings:
     values: dict[str, object] = {"dim": 16, "hidden": 16, "positives_weight": 0.0} | towers
-    return Settings(towers=TowerSettings.model_validate(values), trainer=TrainerSettings(batch=32))
+    return Settings(
+        towers=TowerSettings.model_validate(values), trainer=TrainerSettings(batch=_BATCH)
+    )
 
 
 def item(number: int, **features: FeatureValue) -> Item:
@@ -56,7 +61,7 @@ def learn_all(learner: Learner, batches: list[SampleBatch]) -> list[float]:
     losses = []
     for one in batches:
         learner.observe([one])
-        while report := learner.learn():
+        while report := learner.learn_many(_BATCH):
             losses.append(report.loss)
     return losses
 
@@ -110,7 +115,7 @@ def test_features_of_users_are_learned() -> None:
         context: dict[str, FeatureValue] = {"city": f"city-{city}"}
         learner.observe([batch(sample(f"u{number}", f"i{taken}", str(number), context=context))])
         if number % 8 == 7:
-            learner.learn()
+            learner.learn_many(_BATCH)
     cities, fresh = learner._model.user_features, Learner(settings())._model.user_features
     context = {"city": "city-0"}
     moved = cities.sums(join_bags([cities.encode(context)])) - fresh.sums(
@@ -141,7 +146,7 @@ def test_a_new_item_is_recallable_from_its_features_before_its_first_click() -> 
         scores = learner.vectors @ unpack_vector(record.vector)
         ranks.append(int((scores > scores[row]).sum()))
     assert np.median(ranks) < 60  # the two liked categories hold 60 items of 301
-    message = learner.item_vector(row, learner.current().counts, now_ms=3)
+    [message] = learner.item_vectors(np.array([row]), learner.current().counts, now_ms=3)
     assert (message.item_id, message.attributes, message.event_ts_ms) == ("fresh", {"city": "x"}, 9)
     assert np.linalg.norm(unpack_vector(message.vector)) == pytest.approx(1)
 
@@ -163,7 +168,7 @@ def test_a_restored_learner_goes_on_bit_for_bit(towers: dict[str, object]) -> No
     one.put_items(item(number, price=float(number)) for number in range(_ITEMS))
     learn_all(one, clicks(seed=0, count=300))
     one.observe(clicks(seed=1, count=40, per_batch=40))  # some stay pending
-    one.learn()
+    one.learn_many(_BATCH)
     assert one.pending
     other = Learner(chosen)
     other.load(through_disk(one.state()))
@@ -237,7 +242,7 @@ def test_no_corner_of_the_settings_gives_anything_but_numbers(
     features = FeatureSettings(user_id=user_id)
     learner = Learner(settings(**towers).model_copy(update={"features": features}))
     learner.observe([batch(sample("u", "only", "1"))])
-    assert learner.learn() is not None
+    assert learner.learn_many(_BATCH) is not None
     losses = learn_all(learner, clicks(seed=0, count=40, per_batch=4))
     assert np.isfinite(losses).all()
     np.testing.assert_allclose(np.linalg.norm(learner.vectors, axis=1), 1, rtol=1e-5)
@@ -252,7 +257,7 @@ def test_a_deleted_item_leaves_and_returns() -> None:
     assert learner.take_changed().tolist() == [1]
     assert learner.current().alive.tolist() == [True, False]
     learner.observe([batch(sample("u", "i1", "1"))])
-    assert learner.learn() is not None
+    assert learner.learn_many(_BATCH) is not None
     assert not learner.current().alive[1]  # a late click brings nothing back
     learner.put_items([item(1)])
     assert learner.current().alive[1]
@@ -264,9 +269,9 @@ def test_positives_beyond_the_buffer_are_counted_not_lost_in_silence() -> None:
     learner = Learner(settings(replay_buffer=10).model_copy(update={"trainer": trainer}))
     learner.observe([batch(*(sample("u", "a", str(number)) for number in range(25)))])
     assert learner.figures()["overrun"] == 10
-    report = learner.learn()
+    report = learner.learn_many(_BATCH)
     assert report is not None and report.learned == 15
-    assert learner.learn() is None
+    assert learner.learn_many(_BATCH) is None
 
 
 def test_users_whom_no_sample_named_have_no_record() -> None:
@@ -286,8 +291,54 @@ def test_a_users_id_is_learned_where_nothing_else_tells_users_apart() -> None:
         for number in range(300):
             taken = number % 2 + _CATEGORIES * (number % (_ITEMS // _CATEGORIES))
             learner.observe([batch(sample(f"u{number % 2}", f"i{taken}", str(number)))])
-            learner.learn()
+            learner.learn_many(_BATCH)
         one, other = user_vectors(learner)
         cosines[user_id] = float(one @ other)
     assert cosines[False] == pytest.approx(1)
     assert cosines[True] < 0
+
+
+def test_vectors_asked_for_are_those_that_are_told() -> None:
+    learner = Learner(settings())
+    learner.put_items(item(number) for number in range(_ITEMS))
+    learn_all(learner, clicks(seed=0, count=200))
+    ids = learner.world.users.ids()
+    np.testing.assert_array_equal(learner.embed_users(ids), user_vectors(learner))
+    learner.refresh(np.arange(_ITEMS))
+    names = ["i7", "i2", "i7"]
+    rows = [learner.world.catalogue.ids.index(name) for name in names]
+    np.testing.assert_allclose(learner.embed_items(names), learner.vectors[rows], rtol=1e-5)
+    with pytest.raises(KeyError, match="nothing"):
+        learner.embed_items(["i1", "nothing"])
+
+
+def test_it_ranks_by_the_score_of_the_messages_that_it_sends() -> None:
+    learner = Learner(settings(positives_weight=0.3))
+    learner.put_items(item(number) for number in range(40))
+    learn_all(learner, [one for one in clicks(seed=0, count=300)])
+    learner.delete_items(["i3"])
+    [(_, record)] = learner.user_records(["u1"], 0)
+    counts, catalogue = learner.current().counts, learner.world.catalogue
+    expected = {}
+    told_of_all = learner.item_vectors(np.arange(len(catalogue)), counts, 0)
+    for name, told in zip(catalogue.ids, told_of_all, strict=True):
+        score = record.scale * float(unpack_vector(told.vector) @ unpack_vector(record.vector))
+        for signal, count in told.counts.items():
+            score += record.weights[signal] * math.log1p(count / 0.1)
+        marks = {
+            "similar": record.similar,
+            "together": record.together,
+            **session_marks(record.latest),
+        }
+        marks |= {f"context:{feature}": one for feature, one in record.context.items()}
+        score += sum(
+            record.weights.get(mark, 0.0) * one.get(name, 0.0) for mark, one in marks.items()
+        )
+        if name != "i3" and name not in record.seen:
+            expected[name] = score
+    ranked = learner.rank("u1", 1_000)
+    assert dict(ranked) == pytest.approx(expected, rel=1e-3, abs=1e-3)
+    scores = [score for _, score in ranked]
+    assert scores == sorted(scores, reverse=True)
+    assert learner.rank("u1", 5) == ranked[:5]
+    assert len(learner.rank(ANYONE, 3)) == 3

@@ -4,7 +4,7 @@ import pytest
 
 from schemas.samples import SampleBatch
 from tests.unit.towers.samples import batch, sample
-from towers.negatives import AT_ONCE, LEAST_SHARE, Negatives, share
+from towers.negatives import AT_ONCE, Negatives
 
 
 def negatives(count: int, offset: int = 1) -> SampleBatch:
@@ -47,8 +47,3 @@ def test_thinned_records_lose_the_same_samples_each_time() -> None:
     assert kept == again
     assert len(kept) == pytest.approx(1_000, rel=0.1)
     assert waiting.thinned == 8_000 - 2 * len(kept)
-
-
-def test_the_share_falls_as_more_records_wait() -> None:
-    assert [share(waiting) for waiting in (0, 256, 512, 1_024)] == [1.0, 1.0, 0.5, 0.25]
-    assert share(10_000_000) == LEAST_SHARE

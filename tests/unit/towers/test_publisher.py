@@ -146,7 +146,7 @@ def test_published_counts_are_found_by_their_names() -> None:
     now = current(np.zeros(2))
     counts = TrendCounts(np.array([[3.0, 2.0, 1.0, 0.5], [0.0] * 4]), np.ones(4), 7.0)
     now = now._replace(counts=counts)
-    told = counts.named(0, publisher.names)
+    [told] = counts.named(np.array([0]), publisher.names)
     publisher.found(0, now.vectors[0], told | {"positives@9": 4.0}, 7.0, version=1)
     publisher.found(1, now.vectors[1], {"positives@50": 9.0}, 7.0, version=1)
     assert publisher.due(np.arange(2), now).tolist() == [1]

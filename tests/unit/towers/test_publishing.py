@@ -11,6 +11,8 @@ from towers.learner import Learner
 from towers.publisher import Publisher
 from towers.publishing import AT_ONCE, BUDGET_MS, Publishing
 
+_BATCH = 128
+
 
 class Topic:
     """`item-vectors` as a dict, with room for so many records."""
@@ -74,7 +76,7 @@ def test_whatever_happens_the_index_is_within_the_bound_after_a_scan() -> None:
     for step in range(60):
         item = f"i{random.integers(50)}"  # some that no record described
         rig.learner.observe([batch(sample(f"u{step % 7}", item, str(step)), offset=step)])
-        rig.publishing.publish(scan=rig.learner.learn() is not None)
+        rig.publishing.publish(scan=rig.learner.learn_many(_BATCH) is not None)
         if step == 30:
             rig.learner.delete_items(["i3", "i4"])
     for _ in range(2 * rig.settings.scan_every_steps):
@@ -91,7 +93,7 @@ def test_a_scan_finds_what_drifted_through_features_alone() -> None:
     before = rig.topic.items["i35"].vector
     for step in range(80):
         rig.learner.observe([batch(sample(f"u{step % 7}", f"i{step % 30}", str(step)))])
-        rig.learner.learn()
+        rig.learner.learn_many(_BATCH)
     for _ in range(2 * rig.settings.scan_every_steps):
         rig.publishing.publish(scan=True)
     assert rig.topic.items["i35"].vector != before  # nobody touched it

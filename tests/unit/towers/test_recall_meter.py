@@ -17,7 +17,8 @@ def test_the_figures_are_means_at_first_and_follow_later() -> None:
 
 
 def test_ranking_is_thinned_as_the_corpus_or_the_poll_grows() -> None:
-    assert stride(1_000, 1) == stride(99_000, 1) == stride(0, 500) == 1
+    assert stride(1_000, 1, 4) == stride(99_000, 1, 4) == stride(0, 4, 4) == 1
+    assert stride(1_000, 128, 4) == 32
     for items, positives in ((1_000, 128), (30_000, 128), (7_000, 5_000)):
-        assert items * positives / stride(items, positives) <= 100_000
-    assert stride(5_000_000, 128) == 128  # one of a poll is ranked all the same
+        assert items * positives / stride(items, positives, 128) <= 100_000
+    assert stride(5_000_000, 128, 4) == 128  # one of a poll is ranked all the same

@@ -27,7 +27,7 @@ def test_marks_are_of_unseen_items_beside_the_trail_and_of_the_session() -> None
     act(related, user, 0)
     related.flush(60.0, 5)
     marks = related.marks(view(user), known=5)
-    whole, _ = related._similar.beside([0, 1])
+    [(whole, _)] = related._similar.beside([[0, 1]], [np.zeros(0, np.int64)])
     assert set(whole.tolist()) == {0, 1, 2, 3, 4}
     rows, values = marks["similar"]
     assert set(rows.tolist()) <= {2, 3, 4}  # unseen, and above the weakest of the three
@@ -83,5 +83,6 @@ def test_none_listed_is_none_counted() -> None:
     user = User(features={"city": "a"})
     act(related, user, 1)
     related.flush(1.0, 2)
-    assert len(related.similar(view(user))[0]) == len(related.together(view(user))[0]) == 0
+    for lists in (related.similar, related.together):
+        assert len(lists([view(user)])[0][0]) == 0
     assert related.context(user.features) == {}

@@ -38,7 +38,7 @@ def test_keeps_the_newest_and_takes_the_oldest_pending_first() -> None:
     buffer = ReplayBuffer(replayed=5, history=4)
     taken: list[int] = []
     for number in range(12):
-        assert buffer.append(example(number)) == number
+        buffer.extend([example(number)])
         if number % 3 == 2:
             taken += buffer.take(2).tolist()
         assert_holds(buffer, range(buffer.oldest, buffer.appended))
@@ -51,7 +51,7 @@ def test_keeps_the_newest_and_takes_the_oldest_pending_first() -> None:
 def test_comes_back_in_a_buffer_of_any_size(size: int) -> None:
     buffer = ReplayBuffer(replayed=5, history=4)
     for number in range(8):
-        buffer.append(example(number))
+        buffer.extend([example(number)])
         if number < 4:
             buffer.take(1)
     again = ReplayBuffer(size, history=4)
@@ -61,23 +61,35 @@ def test_comes_back_in_a_buffer_of_any_size(size: int) -> None:
     assert again.oldest == 8 - kept  # what did not come back is never replayed
     assert again.pending == min(kept, buffer.pending)
     for number in range(8, 12):
-        again.append(example(number))
+        again.extend([example(number)])
     assert_holds(again, range(max(12 - size, 8), 12))
 
 
 def test_what_waits_needs_no_room_of_what_is_replayed() -> None:
     buffer = ReplayBuffer(replayed=3, history=4, waiting=6)
     for number in range(9):
-        buffer.append(example(number))
+        buffer.extend([example(number)])
     assert (buffer.pending, buffer.overrun) == (9, 0)
     assert buffer.take(4).tolist() == [0, 1, 2, 3]
     assert buffer.oldest == 1  # three learned ones, and all that wait
     assert_holds(buffer, range(1, 9))
     for number in range(9, 14):
-        buffer.append(example(number))
+        buffer.extend([example(number)])
     assert (buffer.pending, buffer.overrun) == (9, 1)
     assert buffer.take(100).tolist() == list(range(5, 14))
     assert buffer.oldest == 11
     again = ReplayBuffer(replayed=3, history=4, waiting=6)
     again.load(buffer.state())
     assert_holds(again, range(11, 14))
+
+
+@pytest.mark.parametrize("at_once", [2, 5, 17])
+def test_many_at_once_are_as_one_after_the_other(at_once: int) -> None:
+    one, other = (ReplayBuffer(replayed=2, history=4, waiting=3) for _ in range(2))
+    for number in range(17):
+        one.extend([example(number)])
+    for start in range(0, 17, at_once):
+        other.extend([example(number) for number in range(start, min(start + at_once, 17))])
+    assert_holds(other, range(one.oldest, one.appended))
+    counts = [(b.appended, b.learned, b.overrun, b.oldest, b.pending) for b in (one, other)]
+    assert counts[0] == counts[1] == (17, 12, 12, 12, 5)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from towers.similar import ALIKE, NEXT, CoOccurrence, Manner
 
 _ITEMS, _HALF_LIFE = 8, 30.0
+_NOTHING = np.zeros(0, np.int64)
 
 Event = tuple[list[int], int]
 
@@ -71,7 +72,7 @@ def test_with_room_for_all_it_counts_every_pair(
     clock = max(at for at, _ in oracle.events)
     trail = np.random.default_rng(seed).permutation(_ITEMS)[:4].tolist()
     for actions in (None, [0.5, 1.0, 2.0, 0.25]):
-        items, values = similar.beside(trail, actions)
+        [(items, values)] = similar.beside([trail], [_NOTHING], [actions] if actions else None)
         found = dict(zip(items.tolist(), values.tolist(), strict=True))
         assert {item: value for item, value in found.items() if value} == pytest.approx(
             oracle.similarity(trail, actions or [1.0] * len(trail), clock)
@@ -83,7 +84,7 @@ def test_counts_stay_finite_for_ever() -> None:
     for clock in range(3_000):
         similar.add([0], 1)
         similar.flush(float(clock), 2)
-    items, values = similar.beside([0])
+    [(items, values)] = similar.beside([[0]], [_NOTHING])
     # Item 0 never came after anything, item 1 twice in all by now, with decay.
     assert items.tolist() == [1]
     assert values[0] == pytest.approx(5 * 2 / math.sqrt(3))
@@ -99,8 +100,35 @@ def test_partners_are_bounded_and_frequent_ones_stay_among_many_rare_ones() -> N
         similar.flush(float(clock), items)
     partners, counts = similar.state()["partners"], similar.state()["counts"]
     assert partners.shape == counts.shape == (partners.shape[0], 8)
-    found, _ = similar.beside([0])
+    [(found, _)] = similar.beside([[0]], [_NOTHING])
     assert len(found) <= 8
     best = partners[0][counts[0].argsort(descending=True)][:2]
     assert sorted(best.tolist()) == [1, 3]
     assert counts[0].sort(descending=True).values[1].item() >= 990  # of 1,000
+
+
+def test_many_trails_at_once_are_as_each_alone_and_without_what_is_hidden() -> None:
+    random = np.random.default_rng(1)
+    similar = CoOccurrence(16, NEXT, half_life=500.0)
+    for clock in range(300):
+        similar.add(random.permutation(60)[:5].tolist(), int(random.integers(60)))
+        similar.flush(float(clock), 60)
+    trails = [random.permutation(70)[: number % 6].tolist() for number in range(21)]
+    hidden = [random.permutation(5_000)[:900] for _ in trails]
+    for trail, unwanted, (items, values) in zip(
+        trails, hidden, similar.beside(trails, hidden), strict=True
+    ):
+        [(every, each)] = similar.beside([trail], [_NOTHING])
+        wanted = ~np.isin(every, unwanted)
+        assert dict(zip(items.tolist(), values.tolist(), strict=True)) == pytest.approx(
+            dict(zip(every[wanted].tolist(), each[wanted].tolist(), strict=True))
+        )
+
+
+def test_of_very_many_at_once_a_sample_stands_for_all() -> None:
+    similar = CoOccurrence(4, NEXT, half_life=1e9)
+    for _ in range(3_200):
+        similar.add([0], 1)
+    similar.flush(1.0, 2)
+    assert similar.state()["totals"][1].item() == pytest.approx(3_200)
+    assert similar.state()["counts"][0].max().item() == pytest.approx(3_200)

@@ -79,7 +79,7 @@ def test_the_blend_beats_each_of_its_parts_and_comes_near_the_truth() -> None:
                 hits.setdefault(name, []).append(better <= _K)
         learner.observe([batch(booking, offset=2 * number + 1)])
         if learner.pending >= 16:
-            learner.learn()
+            learner.learn_many(128)
     recall = {name: float(np.mean(found)) for name, found in hits.items()}
     blend, truth = recall.pop("blend"), recall.pop("truth")
     assert blend > 1.08 * max(recall.values()), (blend, recall)

@@ -64,7 +64,9 @@ def test_an_item_is_named_with_the_counts_that_matter() -> None:
     trend = Trend(_HALF_LIVES)
     trend.add_positive(0)
     trend.add_exposures(1, 3)
-    assert trend.counts(2).named(1, trend.names) == {"exposures@3": 3.0, "exposures@40": 3.0}
+    taken, shown = trend.counts(2).named(np.arange(2), trend.names)
+    assert taken == {"positives@3": 1.0, "positives@40": 1.0}
+    assert shown == {"exposures@3": 3.0, "exposures@40": 3.0}
 
 
 def test_an_exposure_is_taken_back_as_far_as_it_was_counted() -> None:
