@@ -246,7 +246,7 @@ class TrainerSettings(Section):
     learn_every_ms: int = Field(default=50, ge=0)
     """A step that fills no batch waits so long after the one before: a step of two positives costs
     half of what one of thirty does, and a click waits for it."""
-    ranked_per_poll: int = Field(default=4, ge=1)
+    ranked_per_poll: int = Field(default=2, ge=1)
     """Positives of one poll that are ranked before they are learned, at most: live recall and the
     score's weights, which look back on 2,000 of them, come from these. At a low rate it is each."""
     waiting_positives: int = Field(default=100_000, ge=0)

@@ -16,7 +16,7 @@ TRAIL = 12
 
 _RENORMALISE = 64.0  # half-lives after which the landmark moves up
 _HALF_LIFE = 50_000.0
-_AT_ONCE = 32
+_AT_ONCE = 16
 _BLOCK = 16  # trails in one pass
 _SUMS = 100_000  # of their items, in one pass
 _NONE = -1

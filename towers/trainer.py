@@ -29,6 +29,7 @@ from towers.saver import CheckpointSaver
 from towers.session import Session
 from towers.user_writer import UserWriter, connect_redis
 from towers.vector_writer import VectorWriter
+from towers.wakefulness import Wakefulness
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +86,8 @@ class Trainer:
         """Restore, and train while this trainer leads."""
         positions = self._restore()
         gc.freeze()  # what was restored stays, too
-        links = self._patiently(lambda: self._try_to_connect(positions))
+        mind = Wakefulness()
+        links = self._patiently(lambda: self._try_to_connect(positions, mind))
         if links is None:
             return
         session = Session(
@@ -94,6 +96,7 @@ class Trainer:
         self._session = session
         log.info("trainer=running step=%d", self._core.learner.step)
         while lead.held and not self._stopping.is_set():
+            mind.awake()
             session.turn()
         leads = lead.held
         if leads:
@@ -158,7 +161,7 @@ class Trainer:
             UserWriter(settings, connect_redis(settings.redis), self._now_ms),
         )
 
-    def _try_to_connect(self, positions: Positions) -> Links:
+    def _try_to_connect(self, positions: Positions, mind: Wakefulness) -> Links:
         settings, namespace = self._settings, self._settings.namespace
         positives, items, negatives, vectors = (
             topic_name(namespace, topic) for topic in (POSITIVES, ITEMS, NEGATIVES, ITEM_VECTORS)
@@ -171,6 +174,6 @@ class Trainer:
             undo.callback(first.close)
             later = Inbox(settings.kafka, [negatives], positions, group)
             undo.callback(later.close)
-            links = Links(first, later, VectorWriter(settings), told)
+            links = Links(first, later, VectorWriter(settings, mind.awake), told)
             undo.pop_all()
         return links

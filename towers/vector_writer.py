@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from kafka import KafkaProducer
@@ -22,10 +23,12 @@ _BLOCK_MS = 500
 class VectorWriter:
     """An idempotent producer, so that retries keep the order of an item's vectors.
 
-    Raises BrokerUnavailable from the constructor.
+    `allowed` is asked before each one: a leader that was frozen sends nothing until it is known
+    that it still leads. Raises BrokerUnavailable from the constructor.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, allowed: Callable[[], bool]) -> None:
+        self._allowed = allowed
         self._topic = topic_name(settings.namespace, ITEM_VECTORS)
         self._shards = settings.topics.shards
         self._options = settings.kafka.client_options()
@@ -36,7 +39,9 @@ class VectorWriter:
         self._producer: Any = self._connect()
 
     def send(self, item_id: str, value: bytes | None) -> bool:
-        """Send in the background; None deletes. False when there is no room or no broker now."""
+        """Send in the background; None deletes. False when that can't or may not be done now."""
+        if not self._allowed():
+            return False
         key = item_id.encode()
         try:
             if self._producer is None:
