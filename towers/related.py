@@ -94,10 +94,14 @@ class Related:
         return [_best(*one, self._listed) for one in found]
 
     def together(self, views: Sequence[View]) -> list[Listed]:
-        """Of each, unseen items that others took with the history: at most `together_items`."""
+        """Of each, unseen items that others took with the history: at most `together_items`.
+
+        Their square root: twice as often together is less than twice as telling.
+        """
         latest, seen = [one.latest for one in views], [one.seen for one in views]
         found = self._together.beside(latest, seen, [one.actions for one in views])
-        return [_best(*one, self._listed_together) for one in found]
+        best = (_best(*one, self._listed_together) for one in found)
+        return [(rows, np.sqrt(above)) for rows, above in best]
 
     def context(self, features: Mapping[str, FeatureValue]) -> dict[str, Listed]:
         """By feature, what is taken where it has that value: at most `context_items` each."""
