@@ -249,6 +249,9 @@ class TrainerSettings(Section):
     ranked_per_poll: int = Field(default=2, ge=1)
     """Positives of one poll that are ranked before they are learned, at most: live recall and the
     score's weights, which look back on 2,000 of them, come from these. At a low rate it is each."""
+    paired_per_poll: int = Field(default=16, ge=1)
+    """Of the items that users came to within one poll, so many are counted to occur with what came
+    before, at most; of more, a sample stands for all."""
     waiting_positives: int = Field(default=100_000, ge=0)
     """Positives that may wait to be learned; beyond that the oldest go unlearned, counted."""
     publish_eps: float = Field(default=0.01, gt=0)

@@ -53,11 +53,11 @@ class Related:
     """
 
     def __init__(self, settings: Settings) -> None:
-        towers = settings.towers
+        towers, at_once = settings.towers, settings.trainer.paired_per_poll
         self._listed = towers.similar_items
-        self._similar = CoOccurrence(towers.similar_partners, NEXT)
+        self._similar = CoOccurrence(towers.similar_partners, NEXT, at_once=at_once)
         self._listed_together = towers.together_items
-        self._together = CoOccurrence(towers.similar_partners, ALIKE)
+        self._together = CoOccurrence(towers.similar_partners, ALIKE, at_once=at_once)
         self._context = ContextTrend(
             settings.features.users, towers.context_items, towers.context_values
         )

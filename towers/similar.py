@@ -16,7 +16,6 @@ TRAIL = 12
 
 _RENORMALISE = 64.0  # half-lives after which the landmark moves up
 _HALF_LIFE = 50_000.0
-_AT_ONCE = 16
 _BLOCK = 16  # trails in one pass
 _SUMS = 100_000  # of their items, in one pass
 _NONE = -1
@@ -49,12 +48,19 @@ class CoOccurrence:
     for the pair turned round. A partner that finds no place takes that of the weakest with
     the probability weight / (weight + weakest), and their sum (randomised admission: Ben Basat et
     al., INFOCOM 2017): so what is counted can't be ousted by what comes once. Chance is a hash of
-    the pair and the clock. Of more than `_AT_ONCE` at once, so many are drawn and stand for all:
+    the pair and the clock. Of more than `at_once` at once, so many are drawn and stand for all:
     where items come that fast, a sample tells as much. Memory: 12 bytes a partner and 8
     an item, of all items known.
     """
 
-    def __init__(self, partners: int, manner: Manner, half_life: float = _HALF_LIFE) -> None:
+    def __init__(
+        self,
+        partners: int,
+        manner: Manner,
+        half_life: float = _HALF_LIFE,
+        at_once: int = 1_000,
+    ) -> None:
+        self._at_once = at_once
         self._manner = manner
         self._half_life = half_life
         self._partners = np.full((0, partners), _NONE, np.int32)  # (items, partners)
@@ -77,9 +83,11 @@ class CoOccurrence:
         self._go_to(clock)
         self._reserve(items)
         grown_one = self._growth()
-        if len(pending) > _AT_ONCE:
-            drawn = np.random.default_rng(int(clock)).choice(len(pending), _AT_ONCE, replace=False)
-            grown_one *= len(pending) / _AT_ONCE
+        if len(pending) > self._at_once:
+            drawn = np.random.default_rng(int(clock)).choice(
+                len(pending), self._at_once, replace=False
+            )
+            grown_one *= len(pending) / self._at_once
             pending = [pending[place] for place in np.sort(drawn).tolist()]
         named = ints(item for _, item in pending)
         np.add.at(self._totals, named, grown_one)

@@ -3,11 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from schemas.settings import Settings, TowerSettings
+from schemas.settings import Settings, TowerSettings, TrainerSettings
 from towers.related import Related, view
 from towers.users import User
 
-_SETTINGS = Settings(towers=TowerSettings(similar_items=2, together_items=2, context_items=3))
+_SETTINGS = Settings(
+    trainer=TrainerSettings(paired_per_poll=1_000),
+    towers=TowerSettings(similar_items=2, together_items=2, context_items=3),
+)
 
 
 def act(related: Related, user: User, item: int, weight: float = 1.0) -> None:

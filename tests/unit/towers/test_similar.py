@@ -126,7 +126,7 @@ def test_many_trails_at_once_are_as_each_alone_and_without_what_is_hidden() -> N
 
 
 def test_of_very_many_at_once_a_sample_stands_for_all() -> None:
-    similar = CoOccurrence(4, NEXT, half_life=1e9)
+    similar = CoOccurrence(4, NEXT, half_life=1e9, at_once=16)
     for _ in range(3_200):
         similar.add([0], 1)
     similar.flush(1.0, 2)
