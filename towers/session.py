@@ -46,10 +46,11 @@ class Session:
     ) -> None:
         namespace = settings.namespace
         self._positives = topic_name(namespace, POSITIVES)
+        self._items = topic_name(namespace, ITEMS)
         self._vectors = topic_name(namespace, ITEM_VECTORS)
         self._save_every_s = settings.trainer.checkpoint_every_s
         self._core, self._links, self._saver, self._now_ms = core, links, saver, now_ms
-        self._intake = Intake(core.learner, topic_name(namespace, ITEMS))
+        self._intake = Intake(core.learner, self._items)
         self._publishing = Publishing(core.learner, core.publisher, links.vectors, now_ms)
         self._latency = LatencyWindow()
         self._acted: set[str] = set()  # users whose action has not reached Redis yet
@@ -57,7 +58,7 @@ class Session:
         self._told = links.read_back.positions
         self._polls, self._negatives = Polls(), Negatives()
         self._before_record: Positions = {}
-        self._next_later_s = self._next_step_s = 0.0
+        self._next_later_s = self._next_step_s = self._next_publish_s = 0.0
         self._finishing = False
         self._settings = settings
         self._saved_s = self._next_save_s = time.monotonic()
@@ -66,18 +67,18 @@ class Session:
 
     def turn(self) -> None:
         """Take in what came, and do a bounded piece of everything that follows from it."""
-        acted = self._intake.take(
-            self._polls.poll(self._links.first, self._idle_ms(), _POLL_RECORDS)
-        )
+        found = self._polls.poll(self._links.first, self._idle_ms(), _POLL_RECORDS)
+        acted = self._intake.take(found)
         self._acted.update(acted)
         self._core.users.owe(acted)
         self._refresh_users()
         self._take_negatives()
-        self._core.learner.settle()
         stepped = self._learn_when_due()
         if stepped:
             self._core.users.owe_later([ANYONE])
-        self._publishing.publish(scan=stepped)
+        if stepped or any(record.topic == self._items for record in found):
+            self._next_publish_s = 0.0
+        self._publish_when_due(scan=stepped)
         self._note_progress()
         if self._polls.was_away or self._links.vectors.lost:
             self._read_back()
@@ -143,6 +144,13 @@ class Session:
             return False
         self._next_step_s = now_s + trainer.learn_every_ms / 1e3
         return True
+
+    def _publish_when_due(self, scan: bool) -> None:
+        """At once what a step moved, or a record of an item; counts alone within the same time."""
+        now_s = time.monotonic()
+        if now_s >= self._next_publish_s or self._publishing.waiting:
+            self._next_publish_s = now_s + self._settings.trainer.learn_every_ms / 1e3
+            self._publishing.publish(scan)
 
     def _take_negatives(self) -> None:
         """A part of a record, unless positives wait."""
