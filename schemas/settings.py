@@ -199,9 +199,9 @@ class TowerSettings(Section):
     learn_blend: bool = True
     """Learn the weights of the score online; else they stay as they begin."""
     blend_against: Literal["catalogue", "shown"] = "catalogue"
-    """What a taken item is set against: all items, where others decide what is shown; or what the
-    user was shown and passed over, where recall itself decides: it would else learn to show most
-    what it shows most."""
+    """What a taken item is set against: all items alike, where others decide what is shown; or each
+    as often as it was shown to anyone, where recall itself decides: it would else learn to show
+    most what it shows most."""
     similar_items: int = Field(default=100, ge=0)
     """Items that come next where a user's last ones were, in the user's record; 0 counts none."""
     together_items: int = Field(default=100, ge=0)
