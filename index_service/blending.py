@@ -15,7 +15,7 @@ from index_service.slots import IntArray
 from index_service.trend import Float64Array
 from index_service.trend_pools import TrendPools
 from schemas.recall import Channel, RecalledItem
-from schemas.score import RECENT, SIMILAR, TAKEN, blended
+from schemas.score import RECENT, SIMILAR, TAKEN, TOGETHER, blended
 
 _CHANNELS: tuple[Channel, ...] = ("recent", "nearest", "similar", "trending")
 _Marks = Mapping[str, tuple[IntArray, Float64Array]]
@@ -87,4 +87,4 @@ def _channel_of(mark: str) -> Channel:
     """The channel by which items with this mark come in."""
     if mark in (RECENT, TAKEN):
         return "recent"
-    return "similar" if mark == SIMILAR else "trending"
+    return "similar" if mark in (SIMILAR, TOGETHER) else "trending"

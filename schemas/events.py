@@ -19,6 +19,7 @@ FeatureValue = str | int | float | bool | list[str]
 
 EXPOSURE = "exposure"
 CLICK = "click"
+VIEW = "view"
 
 
 class Event(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):

@@ -263,13 +263,15 @@ class TowerSettings(Section):
     learn_blend: bool = True
     """Learn the weights of the score online; else they stay as they begin."""
     blend_against: Literal["catalogue", "shown"] = "catalogue"
-    """What a taken item is set against: all items, where others decide what is shown; or what the
-    user was shown and passed over, where recall itself decides: it would else learn to show most
-    what it shows most."""
+    """What a taken item is set against: all items alike, where others decide what is shown; or each
+    as often as it was shown to anyone, where recall itself decides: it would else learn to show
+    most what it shows most."""
     similar_items: int = Field(default=100, ge=0)
-    """Items that occur with a user's last ones, in the user's record; 0 counts none."""
+    """Items that come next where a user's last ones were, in the user's record; 0 counts none."""
+    together_items: int = Field(default=100, ge=0)
+    """Items that others took with a user's history, in the user's record; 0 counts none."""
     similar_partners: int = Field(default=128, ge=1)
-    """Items that an item is remembered to occur with, at 12 bytes each."""
+    """Items that an item is remembered to occur with, in either way, at 12 bytes each."""
     context_items: int = Field(default=50, ge=0)
     """Items for each feature of a user's context, in the user's record; 0 counts none."""
     context_values: int = Field(default=2_000, ge=1)
@@ -311,9 +313,12 @@ class TrainerSettings(Section):
     learn_every_ms: int = Field(default=50, ge=0)
     """A step that fills no batch waits so long after the one before: a step of two positives costs
     half of what one of thirty does, and a click waits for it."""
-    ranked_per_poll: int = Field(default=4, ge=1)
+    ranked_per_poll: int = Field(default=2, ge=1)
     """Positives of one poll that are ranked before they are learned, at most: live recall and the
     score's weights, which look back on 2,000 of them, come from these. At a low rate it is each."""
+    paired_per_poll: int = Field(default=16, ge=1)
+    """Of the items that users came to within one poll, so many are counted to occur with what came
+    before, at most; of more, a sample stands for all."""
     waiting_positives: int = Field(default=100_000, ge=0)
     """Positives that may wait to be learned; beyond that the oldest go unlearned, counted."""
     publish_eps: float = Field(default=0.01, gt=0)

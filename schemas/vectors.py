@@ -61,7 +61,9 @@ class UserRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     seen: list[str] = []
     """Items acted upon or shown and passed over, newest first; what `exclude_seen` leaves out."""
     similar: dict[str, float] = {}
-    """Items that occur with the user's last ones, and how much."""
+    """Items that come next where the user's last ones were, and how much."""
+    together: dict[str, float] = {}
+    """Items that others took with those of the user's history, and how much."""
     context: dict[str, dict[str, float]] = {}
     """By feature of the user's context: what is taken where it has the user's value, how much."""
     event_ts_ms: int = 0

@@ -68,21 +68,26 @@ class BatchMaker:
         self, world: Observer, user_ids: list[str], targets: Ints
     ) -> tuple[Ints, npt.NDArray[np.bool_]]:
         extra = self._settings.exposure_negatives
-        draws = torch.rand(len(user_ids), extra, generator=self._random).tolist()
-        users = {user_id: world.users[user_id] for user_id in user_ids}
-        shown = {user_id: list(user.negatives.values()) for user_id, user in users.items()}
-        rows = zip((shown[user_id] for user_id in user_ids), targets.tolist(), draws, strict=True)
-        passed = [
-            [items[int(draw * len(items))] if items else target for draw in drawn]
-            for items, target, drawn in rows
-        ]
-        # What the user took after all is no negative of theirs.
-        absent = [
-            [item == target or item in users[user_id].latest for item in row]
-            for user_id, target, row in zip(user_ids, targets.tolist(), passed, strict=True)
-        ]
-        shape = len(user_ids), extra
-        return np.array(passed, np.int64).reshape(shape), np.array(absent, np.bool_).reshape(shape)
+        draws = torch.rand(len(user_ids), extra, generator=self._random)
+        users = [world.users[user_id] for user_id in user_ids]
+        shown = {id(user): list(user.negatives.values()) for user in users}
+        lists = [shown[id(user)] for user in users]
+        taken = [user.latest for user in users]
+        wanted = targets.tolist()
+        passed = np.empty((len(users), extra), np.int64)
+        absent = np.empty((len(users), extra), np.bool_)
+        for column, drawn in enumerate(draws.T.tolist()):
+            found = [
+                items[int(draw * len(items))] if items else target
+                for items, target, draw in zip(lists, wanted, drawn, strict=True)
+            ]
+            passed[:, column] = found
+            # What the user took after all is no negative of theirs.
+            absent[:, column] = [
+                item == target or item in latest
+                for item, target, latest in zip(found, wanted, taken, strict=True)
+            ]
+        return passed, absent
 
     def state(self) -> State:
         """For a checkpoint."""

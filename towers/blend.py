@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from schemas.score import RECENT, SIMILAR, TAKEN, first_weights
+from schemas.score import RECENT, SIMILAR, TAKEN, TOGETHER, first_weights
 from schemas.settings import TowerSettings
 from towers.arrays import Doubles, State, array_of, packed, tensor_of, unpacked
 
@@ -30,7 +30,7 @@ class BlendWeights:
     def __init__(self, settings: TowerSettings) -> None:
         self.learns = settings.learn_blend
         """False where the weights stay as they begin, so that nobody need prepare a lesson."""
-        names = [COSINE, SIMILAR, RECENT, TAKEN]
+        names = [COSINE, SIMILAR, TOGETHER, RECENT, TAKEN]
         self._places = {name: place for place, name in enumerate(names)}
         self._weights: Doubles = np.zeros(len(names))
         self._information: Doubles = np.zeros((len(names), len(names)))

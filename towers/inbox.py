@@ -164,6 +164,11 @@ class Inbox:
         return self.positions[part.topic][part.partition]
 
 
+def copied(positions: Mapping[str, Mapping[int, int]]) -> Positions:
+    """The same, and they stay as they are."""
+    return {topic: dict(parts) for topic, parts in positions.items()}
+
+
 def _start(part: Any, saved: int | None, begin: int, end: int) -> int:
     if saved is None:
         return begin

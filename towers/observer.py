@@ -51,7 +51,6 @@ class Sighted(NamedTuple):
     item: int
     sample: Sample
     view: View
-    negatives: list[int]
     before: Before
 
 
@@ -185,25 +184,23 @@ class Observer:
         return Before(self.trend.counts(self._offered).copied(), shown)
 
     def _sight(self, user: User, item: int, sample: Sample, before: Before) -> None:
-        negatives = [row for row in user.negatives.values() if row not in user.latest]
         number = self.replay.appended + len(self._examples)
-        self._sighted.append(Sighted(number, item, sample, view(user), negatives, before))
+        self._sighted.append(Sighted(number, item, sample, view(user), before))
 
     def _probe(self, sighted: Sighted, biases: Floats) -> Probe:
-        number, item, sample, viewed, negatives, before = sighted
+        number, item, sample, viewed, before = sighted
         known = biases.shape[1]
         own = biases[:, item].copy() if item < known else _NO_BIASES
         if sample.item_id not in before.shown:
             # Its request's exposure was counted in an earlier call: recall could not know of it.
             self.trend.take_exposure_back(own)
-        seen, taken, passed = viewed.seen, ints(viewed.latest), np.unique(ints(negatives))
+        seen, taken = viewed.seen, ints(viewed.latest)
         return Probe(
             number,
             item,
             sample.weight,
             seen[seen < known],
             taken[taken < known],
-            passed[passed < known],
             self.trend.names,
             biases,
             own,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from schemas.score import blended
+from schemas.score import EXPOSURES, bias, blended, count_name, unbiased
 from schemas.settings import TowerSettings
 from towers.arrays import Doubles, Floats, Ints
 from towers.blend import COSINE, BlendWeights
@@ -28,8 +28,6 @@ class Probe(NamedTuple):
     """Items that the user had seen, of those known."""
     taken: Ints
     """Items that the user had taken or looked at lately, of those known."""
-    passed: Ints
-    """Items that the user was shown lately and passed over, of those known."""
     names: list[str]
     """Of the counts."""
     biases: Floats
@@ -81,21 +79,27 @@ class Probe(NamedTuple):
         sampling), so that the weights are those of a softmax over all. What the user saw and
         passed over is left out then, as recall leaves it out; what was taken or looked at stays,
         so that data says whether it returns.
+
+        Against what was shown, each counts as often as it was shown to anyone: its share is the log
+        of its slowest count of exposures and the prior, which is its bias but for a constant.
         """
-        if settings.blend_against == "shown":
-            chosen = self.passed[self.passed != self.item]
-            shares = np.zeros(len(chosen))
-        else:
-            candidates = servable[: self.known].copy()
-            candidates[self.seen] = False
-            candidates[self.taken] = servable[self.taken]
-            candidates[self.item] = False
-            rows = np.flatnonzero(candidates)
-            random = np.random.default_rng([settings.seed, self.number])
-            chosen, shares = _sample(rows, scores[rows], random)
-        if not len(chosen):
+        candidates = servable[: self.known].copy()
+        candidates[self.seen] = False
+        candidates[self.taken] = servable[self.taken]
+        candidates[self.item] = False
+        rows = np.flatnonzero(candidates)
+        if not len(rows):
             return
-        chosen, shares = np.append(chosen, self.item), np.append(shares, 0.0)
+        random = np.random.default_rng([settings.seed, self.number])
+        offsets, own = np.zeros(self.known), 0.0
+        slowest = count_name(EXPOSURES, max(settings.trend_half_lives, default=1.0))
+        if settings.blend_against == "shown" and slowest in self.names:
+            place = self.names.index(slowest)
+            offsets = self.biases[place].astype(np.float64)
+            own = float(bias(unbiased(self.own[place]) + 1))  # its request showed it, too
+        chosen, shares = _sample(rows, scores[rows] + offsets[rows], random)
+        shares = np.append(shares + offsets[chosen], own)
+        chosen = np.append(chosen, self.item)
         signals = {COSINE: cosines[chosen].astype(np.float64)}
         biases = self.biases[:, chosen].astype(np.float64)  # (counts, chosen)
         biases[:, -1] = self.own

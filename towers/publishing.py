@@ -18,6 +18,8 @@ AT_ONCE = 128
 """Vectors sent in one turn, at most."""
 BUDGET_MS = 4
 """A turn begins no further vector after this long, so that a click never waits for the many."""
+AT_LEAST = 16
+"""But so many it sends in any case: a machine that is busy must not keep the index waiting."""
 
 _RATE_WINDOW_MS = 10_000
 
@@ -86,7 +88,7 @@ class Publishing:
         messages = self._learner.item_vectors(rows, now.counts, at)
         for count, (row, message) in enumerate(zip(rows.tolist(), messages, strict=True)):
             value = encode(message) if now.alive[row] else None
-            late = self._now_ms() - at >= BUDGET_MS
+            late = count >= AT_LEAST and self._now_ms() - at >= BUDGET_MS
             if late or not self._sender.send(message.item_id, value):
                 return rows[:count]
         return rows

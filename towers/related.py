@@ -9,12 +9,12 @@ from typing import NamedTuple
 import numpy as np
 
 from schemas.events import FeatureValue
-from schemas.score import CONTEXT, SIMILAR, session_marks
+from schemas.score import CONTEXT, SIMILAR, TOGETHER, session_marks
 from schemas.settings import Settings
-from towers.arrays import Ints, State, ints
+from towers.arrays import Doubles, Ints, State, ints
 from towers.context_trend import ContextTrend
 from towers.listing import above_the_rest
-from towers.similar import TRAIL, CoOccurrence, Listed
+from towers.similar import ALIKE, NEXT, TRAIL, CoOccurrence, Listed
 from towers.users import User
 
 _MOST_CREDIT = 256
@@ -30,13 +30,16 @@ class View(NamedTuple):
     """The newest items that the user acted on or passed over, newest first."""
     latest: list[int]
     """Items acted upon, newest first."""
+    actions: list[float]
+    """Their weights."""
     seen: Ints
     features: Mapping[str, FeatureValue]
 
 
 def view(user: User) -> View:
     """Of the user now; what happens next does not change it."""
-    return View(_trail(user), list(reversed(user.latest)), ints(user.seen), user.features)
+    latest, actions = list(user.latest), list(user.latest.values())
+    return View(_trail(user), latest[::-1], actions[::-1], ints(user.seen), user.features)
 
 
 class Related:
@@ -50,9 +53,11 @@ class Related:
     """
 
     def __init__(self, settings: Settings) -> None:
-        towers = settings.towers
+        towers, at_once = settings.towers, settings.trainer.paired_per_poll
         self._listed = towers.similar_items
-        self._similar = CoOccurrence(towers.similar_partners)
+        self._similar = CoOccurrence(towers.similar_partners, NEXT, at_once=at_once)
+        self._listed_together = towers.together_items
+        self._together = CoOccurrence(towers.similar_partners, ALIKE, at_once=at_once)
         self._context = ContextTrend(
             settings.features.users, towers.context_items, towers.context_values
         )
@@ -65,6 +70,8 @@ class Related:
         self._acts.append((user.features, item, weight))
         if self._listed:
             self._similar.add(_trail(user), item)
+        if self._listed_together:
+            self._together.add(list(reversed(user.latest)), item)
 
     def pass_over(self, user: User, item: int) -> None:
         """The user was shown the item, and is not known yet to have seen it."""
@@ -78,15 +85,23 @@ class Related:
         for features, item, weight in acts:
             self._context.add(features, item, weight)
         self._similar.flush(clock, items)
+        self._together.flush(clock, items)
 
     def similar(self, views: Sequence[View]) -> list[Listed]:
-        """Of each, unseen items that occur with the last ones: at most `similar_items`."""
-        beside = self._similar.beside([one.trail for one in views], [one.seen for one in views])
-        found = []
-        for rows, values in beside:
-            places, above = above_the_rest(values, self._listed)
-            found.append((rows[places], above))
-        return found
+        """Of each, unseen items that come next after the last ones: at most `similar_items`."""
+        seen = [one.seen for one in views]
+        found = self._similar.beside([one.trail for one in views], seen)
+        return [_best(*one, self._listed) for one in found]
+
+    def together(self, views: Sequence[View]) -> list[Listed]:
+        """Of each, unseen items that others took with the history: at most `together_items`.
+
+        Their square root: twice as often together is less than twice as telling.
+        """
+        latest, seen = [one.latest for one in views], [one.seen for one in views]
+        found = self._together.beside(latest, seen, [one.actions for one in views])
+        best = (_best(*one, self._listed_together) for one in found)
+        return [(rows, np.sqrt(above)) for rows, above in best]
 
     def context(self, features: Mapping[str, FeatureValue]) -> dict[str, Listed]:
         """By feature, what is taken where it has that value: at most `context_items` each."""
@@ -94,8 +109,8 @@ class Related:
 
     def marks(self, view: View, known: int) -> RowMarks:
         """All that the first `known` items have of this user's score, but for cosine and biases."""
-        [similar] = self.similar([view])
-        marks = {SIMILAR: similar}
+        [similar], [together] = self.similar([view]), self.together([view])
+        marks = {SIMILAR: similar, TOGETHER: together}
         for name, found in self.context(view.features).items():
             marks[CONTEXT + name] = found
         for name, session in session_marks(view.latest).items():
@@ -112,6 +127,7 @@ class Related:
         """For a checkpoint, of what was counted."""
         return {
             "similar": self._similar.state(),
+            "together": self._together.state(),
             "context": self._context.state(),
             "credit": self._credit,
         }
@@ -119,8 +135,14 @@ class Related:
     def load(self, state: State) -> None:
         """Become what `state` said."""
         self._similar.load(state["similar"])
+        self._together.load(state["together"])
         self._context.load(state["context"])
         self._credit = state["credit"]
+
+
+def _best(rows: Ints, values: Doubles, count: int) -> Listed:
+    places, above = above_the_rest(values, count)
+    return rows[places], above
 
 
 def _trail(user: User) -> list[int]:

@@ -5,27 +5,23 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from typing import NamedTuple
 
 from schemas.errors import BrokerUnavailable, TopicError
 from schemas.settings import Settings
 from schemas.topics import ITEM_VECTORS, ITEMS, POSITIVES, topic_name
 from schemas.vectors import ANYONE
 from towers.arrays import State, packed
-from towers.inbox import Inbox, Positions
+from towers.core import Core, Links
+from towers.inbox import Positions, copied
 from towers.intake import Intake
 from towers.latency import LatencyWindow
-from towers.learner import Learner
 from towers.metrics import TrainerMetrics
 from towers.negatives import Negatives
 from towers.polls import Polls
-from towers.published_log import ReadBack, read_back
-from towers.publisher import Publisher
+from towers.published_log import read_back
 from towers.publishing import Publishing
 from towers.saver import CheckpointSaver
 from towers.shedding import negatives_share, replay_share
-from towers.user_writer import UserWriter
-from towers.vector_writer import VectorWriter
 
 log = logging.getLogger(__name__)
 
@@ -33,25 +29,6 @@ _IDLE_MS = 20  # an idle turn waits so long for a positive
 _LATER_PAUSE_S = 0.05  # to find no negatives costs as much as to learn a click: not every turn
 _POLL_RECORDS = 64
 _FLUSH_S = 1.0
-
-
-class Core(NamedTuple):
-    """What a checkpoint holds, apart from positions."""
-
-    learner: Learner
-    publisher: Publisher
-    users: UserWriter
-
-
-class Links(NamedTuple):
-    """The connections to Kafka."""
-
-    first: Inbox
-    """Positives and items."""
-    later: Inbox
-    """Negatives."""
-    vectors: VectorWriter
-    read_back: ReadBack
 
 
 class Session:
@@ -71,10 +48,11 @@ class Session:
     ) -> None:
         namespace = settings.namespace
         self._positives = topic_name(namespace, POSITIVES)
+        self._items = topic_name(namespace, ITEMS)
         self._vectors = topic_name(namespace, ITEM_VECTORS)
         self._save_every_s = settings.trainer.checkpoint_every_s
         self._core, self._links, self._saver, self._now_ms = core, links, saver, now_ms
-        self._intake = Intake(core.learner, topic_name(namespace, ITEMS))
+        self._intake = Intake(core.learner, self._items)
         self._publishing = Publishing(core.learner, core.publisher, links.vectors, now_ms)
         self._metrics = metrics
         self._latency = LatencyWindow()
@@ -82,7 +60,8 @@ class Session:
         self._strangers = set(links.read_back.strangers)
         self._told = links.read_back.positions
         self._polls, self._negatives = Polls(), Negatives()
-        self._next_later_s = self._next_step_s = 0.0
+        self._before_record: Positions = {}
+        self._next_later_s = self._next_step_s = self._next_publish_s = 0.0
         self._finishing = False
         self._settings = settings
         self._saved_s = self._next_save_s = time.monotonic()
@@ -94,18 +73,18 @@ class Session:
     def turn(self) -> None:
         """Take in what came, and do a bounded piece of everything that follows from it."""
         self.turned_s = time.monotonic()
-        acted = self._intake.take(
-            self._polls.poll(self._links.first, self._idle_ms(), _POLL_RECORDS)
-        )
+        found = self._polls.poll(self._links.first, self._idle_ms(), _POLL_RECORDS)
+        acted = self._intake.take(found)
         self._acted.update(acted)
         self._core.users.owe(acted)
         self._refresh_users()
         self._take_negatives()
-        self._core.learner.settle()
         stepped = self._learn_when_due()
         if stepped:
             self._core.users.owe_later([ANYONE])
-        self._publishing.publish(scan=stepped)
+        if stepped or any(record.topic == self._items for record in found):
+            self._next_publish_s = 0.0
+        self._publish_when_due(scan=stepped)
         self._note_progress()
         if self._polls.was_away or self._links.vectors.lost:
             self._read_back()
@@ -114,24 +93,17 @@ class Session:
     def finish(self) -> None:
         """Leave everything as a restart wants it: users written, vectors sent, checkpoint."""
         self._finishing = True
-        while self._negatives:  # a checkpoint says of whole records that they were taken
-            self._take_negatives()
         self._core.users.hurry()
         self._refresh_users()
         self._saver.settle(wait=True)
         self._start_saving()
         self._saver.close()
-        self._disconnect()
+        self._links.close()
 
     def abandon(self) -> None:
         """Leave everything to the trainer that leads now: write no checkpoint."""
         self._saver.close()
-        self._disconnect()
-
-    def _disconnect(self) -> None:
-        self._links.first.close()
-        self._links.later.close()
-        self._links.vectors.close()
+        self._links.close()
 
     def reason(self) -> str:
         """Why the trainer is not ready; empty when it is."""
@@ -190,13 +162,21 @@ class Session:
         self._next_step_s = now_s + trainer.learn_every_ms / 1e3
         return True
 
+    def _publish_when_due(self, scan: bool) -> None:
+        """At once what a step moved, or a record of an item; counts alone within the same time."""
+        now_s = time.monotonic()
+        if now_s >= self._next_publish_s or self._publishing.waiting:
+            self._next_publish_s = now_s + self._settings.trainer.learn_every_ms / 1e3
+            self._publishing.publish(scan)
+
     def _take_negatives(self) -> None:
         """A part of a record, unless positives wait."""
         users, waiting = self._core.users, self._links.later.waiting()
-        share = negatives_share(0.0 if self._finishing else self._behind, waiting)
-        if not share or (users.crowded and not self._finishing):
+        share = negatives_share(self._behind, waiting)
+        if not share or users.crowded:
             return
         if not self._negatives and time.monotonic() >= self._next_later_s:
+            self._before_record = copied(self._links.later.positions)
             found = self._polls.poll(self._links.later, 0, records=1)
             self._negatives.add(self._intake.batches(found), share)
             if not found:
@@ -248,12 +228,16 @@ class Session:
         return self._told | self._links.vectors.positions()
 
     def _positions(self) -> Positions:
-        return {**self._links.first.positions, **self._links.later.positions}
+        """What to read from after a restart: a record in hand again, of which each sample counts
+        once.
+        """
+        later = self._before_record if self._negatives else self._links.later.positions
+        return copied({**self._links.first.positions, **later})
 
     def _save_when_due(self) -> None:
         self._saver.settle()
         now_s = time.monotonic()
-        if self._negatives or self._saver.busy or now_s < self._next_save_s:
+        if self._saver.busy or now_s < self._next_save_s:
             return
         self._next_save_s = now_s + self._save_every_s
         self._start_saving()
@@ -263,7 +247,7 @@ class Session:
             # What is published must be known before it is written down.
             log.warning("checkpoint=postponed reason=item_vectors_not_acknowledged")
             return
-        positions = {topic: dict(parts) for topic, parts in self._positions().items()}
+        positions = self._positions()
         self._saver.start(self._state(positions), lambda: self._note_saved(positions))
 
     def _note_saved(self, positions: Positions) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain, pairwise
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,14 +12,10 @@ from schemas.score import RECENT_DECAY
 from towers.arrays import Doubles, Ints, State, array_of, grown, ints, tensor_of
 
 TRAIL = 12
-"""Latest items of a user that a new one is set beside."""
+"""Latest items of a user that a new one comes next to."""
 
-_BACK = 0.3
-"""What came before an item tells less of it than what came after."""
 _RENORMALISE = 64.0  # half-lives after which the landmark moves up
 _HALF_LIFE = 50_000.0
-_SCALE = 5.0  # brings the signal near 1
-_AT_ONCE = 32
 _BLOCK = 16  # trails in one pass
 _SUMS = 100_000  # of their items, in one pass
 _NONE = -1
@@ -27,23 +24,49 @@ Listed = tuple[Ints, Doubles]
 """Items by row, and what they have."""
 
 
+class Manner(NamedTuple):
+    """What counts as occurring together."""
+
+    decay: float
+    """How much less with each item in between, in what is counted and of whom it is asked."""
+    back: float
+    """What came before an item tells so much of it as what came after."""
+    scale: float
+    """Brings the signal near 1."""
+
+
+NEXT = Manner(RECENT_DECAY, 0.3, 5.0)
+"""What comes next, within a session."""
+ALIKE = Manner(0.97, 1.0, 1.0)
+"""What the same users take, over as long as their history is."""
+
+
 class CoOccurrence:
     """Decayed counts of pairs, bounded to so many partners of each item.
 
-    An item that comes k items after another counts RECENT_DECAY^(k - 1) for that pair, and `_BACK`
-    of it for the pair turned round. A partner that finds no place takes that of the weakest with
+    An item that comes k items after another counts `decay`^(k - 1) for that pair, and `back` of it
+    for the pair turned round. A partner that finds no place takes that of the weakest with
     the probability weight / (weight + weakest), and their sum (randomised admission: Ben Basat et
     al., INFOCOM 2017): so what is counted can't be ousted by what comes once. Chance is a hash of
-    the pair and the clock. Of more than `_AT_ONCE` at once, so many are drawn and stand for all:
+    the pair and the clock. Of more than `at_once` at once, so many are drawn and stand for all:
     where items come that fast, a sample tells as much. Memory: 12 bytes a partner and 8
     an item, of all items known.
     """
 
-    def __init__(self, partners: int, half_life: float = _HALF_LIFE) -> None:
+    def __init__(
+        self,
+        partners: int,
+        manner: Manner,
+        half_life: float = _HALF_LIFE,
+        at_once: int = 1_000,
+    ) -> None:
+        self._at_once = at_once
+        self._manner = manner
         self._half_life = half_life
         self._partners = np.full((0, partners), _NONE, np.int32)  # (items, partners)
         self._counts: Doubles = np.zeros((0, partners))
         self._totals: Doubles = np.zeros(0)
+        self._items = 0
         self._landmark = 0.0
         self._clock = 0.0
         self._pending: list[tuple[list[int], int]] = []
@@ -60,9 +83,11 @@ class CoOccurrence:
         self._go_to(clock)
         self._reserve(items)
         grown_one = self._growth()
-        if len(pending) > _AT_ONCE:
-            drawn = np.random.default_rng(int(clock)).choice(len(pending), _AT_ONCE, replace=False)
-            grown_one *= len(pending) / _AT_ONCE
+        if len(pending) > self._at_once:
+            drawn = np.random.default_rng(int(clock)).choice(
+                len(pending), self._at_once, replace=False
+            )
+            grown_one *= len(pending) / self._at_once
             pending = [pending[place] for place in np.sort(drawn).tolist()]
         named = ints(item for _, item in pending)
         np.add.at(self._totals, named, grown_one)
@@ -70,36 +95,50 @@ class CoOccurrence:
         before = ints(chain.from_iterable(trail for trail, _ in pending))
         after = np.repeat(named, lengths)
         ages = np.arange(len(before)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        weights = grown_one * RECENT_DECAY**ages
+        weights = grown_one * self._manner.decay**ages
         other = before != after
         before, after, weights = before[other], after[other], weights[other]
         self._count(
             np.concatenate([before, after]),
             np.concatenate([after, before]),
-            np.concatenate([weights, _BACK * weights]),
+            np.concatenate([weights, self._manner.back * weights]),
         )
 
-    def beside(self, trails: Sequence[list[int]], hidden: Sequence[Ints]) -> list[Listed]:
+    def beside(
+        self,
+        trails: Sequence[list[int]],
+        hidden: Sequence[Ints],
+        actions: Sequence[list[float]] | None = None,
+    ) -> list[Listed]:
         """For each trail, items that occur with those on it, newest first, and how much.
 
-        Sum over the trail of decay^age * count / sqrt((1 + n) (1 + n')), where n and n' say how
-        often the one and the other item came. Without the `hidden` items of each, by row.
+        Sum over the trail of action * decay^age * count / sqrt((1 + n) (1 + n')), where n and n'
+        say how often the one and the other item came. Without the `hidden` items of each, by row.
+        actions: weights of each trail's items, 1 if there are none.
         """
         found: list[Listed] = []
-        block = max(1, min(_BLOCK, _SUMS // max(len(self._totals), 1)))
+        block = max(1, min(_BLOCK, _SUMS // max(self._items, 1)))
         for start in range(0, len(trails), block):
-            found += self._beside(trails[start : start + block], hidden[start : start + block])
+            some = slice(start, start + block)
+            found += self._beside(trails[some], hidden[some], actions and actions[some])
         return found
 
-    def _beside(self, trails: Sequence[list[int]], hidden: Sequence[Ints]) -> list[Listed]:
-        known, growth = len(self._totals), self._growth()
+    def _beside(
+        self,
+        trails: Sequence[list[int]],
+        hidden: Sequence[Ints],
+        actions: Sequence[list[float]] | None,
+    ) -> list[Listed]:
+        known, growth = self._items, self._growth()
         lengths = ints(map(len, trails))
         rows = ints(chain.from_iterable(trails))
         owners = np.repeat(np.arange(len(trails)), lengths)
         ages = np.arange(len(rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         old = rows < known
         rows, owners, ages = rows[old], owners[old], ages[old]
-        shares = RECENT_DECAY**ages / np.sqrt(1 + self._totals[rows] / growth)  # (rows,)
+        shares = self._manner.decay**ages / np.sqrt(1 + self._totals[rows] / growth)  # (rows,)
+        if actions:
+            shares *= np.fromiter(chain.from_iterable(actions), np.float64)[old]
         values = self._counts[rows] * (shares / growth)[:, None]  # (rows, partners)
         # Each trail sums in a stretch of its own, whose first place is that of no partner.
         width = known + 1
@@ -107,10 +146,10 @@ class CoOccurrence:
         sums = np.bincount(places.ravel(), values.ravel(), len(trails) * width)
         for stretch, items in enumerate(hidden):
             sums[items[items < known] + (stretch * width - _NONE)] = 0.0
-        filled = np.flatnonzero(sums)
+        filled = np.flatnonzero(sums > 0)
         items = filled % width + _NONE
         norms = np.sqrt(1 + self._totals[items] / growth)
-        strengths: Doubles = _SCALE * sums[filled] / norms
+        strengths: Doubles = self._manner.scale * sums[filled] / norms
         ends = np.searchsorted(filled, np.arange(len(trails) + 1) * width)
         return [(items[i:j], strengths[i:j]) for i, j in pairwise(ends.tolist())]
 
@@ -161,6 +200,7 @@ class CoOccurrence:
 
     def _reserve(self, items: int) -> None:
         known = len(self._totals)
+        self._items = max(self._items, items)
         if items > known:
             self._totals = grown(self._totals, items)
             self._counts = grown(self._counts, items)
@@ -170,9 +210,9 @@ class CoOccurrence:
     def state(self) -> State:
         """For a checkpoint."""
         return {
-            "partners": tensor_of(self._partners),
-            "counts": tensor_of(self._counts),
-            "totals": tensor_of(self._totals),
+            "partners": tensor_of(self._partners[: self._items]),
+            "counts": tensor_of(self._counts[: self._items]),
+            "totals": tensor_of(self._totals[: self._items]),
             "landmark": self._landmark,
             "clock": self._clock,
         }
@@ -182,4 +222,5 @@ class CoOccurrence:
         self._partners = array_of(state["partners"]).astype(np.int32)
         self._counts = array_of(state["counts"])
         self._totals = array_of(state["totals"])
+        self._items = len(self._totals)
         self._landmark, self._clock = state["landmark"], state["clock"]

@@ -20,6 +20,7 @@ from schemas.status import Reading, RoleReport
 from schemas.topics import ITEM_VECTORS, ITEMS, NEGATIVES, POSITIVES, topic_name
 from towers.arrays import unpacked
 from towers.checkpoint import CheckpointStore
+from towers.core import Core, Links
 from towers.inbox import Inbox, Positions
 from towers.lead import Lead
 from towers.learner import Learner
@@ -27,9 +28,10 @@ from towers.metrics import TrainerMetrics
 from towers.published_log import read_back
 from towers.publisher import Publisher
 from towers.saver import CheckpointSaver
-from towers.session import Core, Links, Session
+from towers.session import Session
 from towers.user_writer import UserWriter, connect_redis
 from towers.vector_writer import VectorWriter
+from towers.wakefulness import Wakefulness
 from towers.warm_start import read_warm_start
 
 log = logging.getLogger(__name__)
@@ -88,7 +90,8 @@ class Trainer:
         """Restore, and train while this trainer leads."""
         positions = self._restore()
         gc.freeze()  # what was restored stays, too
-        links = self._patiently(lambda: self._try_to_connect(positions))
+        mind = Wakefulness()
+        links = self._patiently(lambda: self._try_to_connect(positions, mind))
         if links is None:
             return
         saver = CheckpointSaver(self._store)
@@ -96,6 +99,7 @@ class Trainer:
         self._session = session
         log.info("trainer=running step=%d", self._core.learner.step)
         while lead.held and not self._stopping.is_set():
+            mind.awake()
             session.turn()
         leads = lead.held
         if leads:
@@ -176,7 +180,7 @@ class Trainer:
             UserWriter(settings, connect_redis(settings.redis), self._now_ms),
         )
 
-    def _try_to_connect(self, positions: Positions) -> Links:
+    def _try_to_connect(self, positions: Positions, mind: Wakefulness) -> Links:
         settings, namespace = self._settings, self._settings.namespace
         positives, items, negatives, vectors = (
             topic_name(namespace, topic) for topic in (POSITIVES, ITEMS, NEGATIVES, ITEM_VECTORS)
@@ -189,6 +193,6 @@ class Trainer:
             undo.callback(first.close)
             later = Inbox(settings.kafka, [negatives], positions, group)
             undo.callback(later.close)
-            links = Links(first, later, VectorWriter(settings), told)
+            links = Links(first, later, VectorWriter(settings, mind.awake), told)
             undo.pop_all()
         return links

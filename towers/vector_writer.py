@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from kafka import KafkaProducer
@@ -24,10 +25,12 @@ _PAUSE_S = 0.5  # between two producers, where the broker refuses what the first
 class VectorWriter:
     """An idempotent producer, so that retries keep the order of an item's vectors.
 
-    Raises BrokerUnavailable from the constructor.
+    `allowed` is asked before each one: a leader that was frozen sends nothing until it is known
+    that it still leads. Raises BrokerUnavailable from the constructor.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, allowed: Callable[[], bool]) -> None:
+        self._allowed = allowed
         self._topic = topic_name(settings.namespace, ITEM_VECTORS)
         self._shards = settings.topics.shards
         self._options = settings.kafka.client_options()
@@ -40,7 +43,9 @@ class VectorWriter:
         self._producer: Any = self._connect()
 
     def send(self, item_id: str, value: bytes | None) -> bool:
-        """Send in the background; None deletes. False when there is no room or no broker now."""
+        """Send in the background; None deletes. False when that can't or may not be done now."""
+        if not self._allowed():
+            return False
         key = item_id.encode()
         if self._refused:
             self._refused = False

@@ -1,7 +1,9 @@
 """MovieLens 100K as a stream: 100,000 ratings, of which 55,375 count as clicks.
 
-A rating is a request that showed one item. A rating of 4 or 5 is a click, its exposure just before
-it at the same time; any other is an exposure alone. Item features are `title`, `year` and `genres`
+A rating is a request that showed one item: an exposure and, at the same time, a `click` if the
+rating is 4 or 5, or else a `view`, as who rates a film has watched it. With the default settings a
+view is a signal: it enters the history at once, and a negative follows when the exposure's window
+has closed, since no positive came. Item features are `title`, `year` and `genres`
 (each left out where unknown), attributes `year` and `genres`; an event's context has the user's
 `age`, `gender` and `occupation`. The title is words, so declare it in the settings:
 
@@ -18,7 +20,7 @@ from pathlib import Path
 from ops.datasets.dataset import Dataset, DatasetOptions
 from ops.datasets.movielens_files import NAME, locate_movielens, read_files
 from ops.datasets.movielens_layouts import Rating, Tables, parse
-from schemas.events import CLICK, EXPOSURE, Event, FeatureValue, Item
+from schemas.events import CLICK, EXPOSURE, VIEW, Event, FeatureValue, Item
 
 _CLICK_FROM = 4
 _ATTRIBUTES = ("year", "genres")
@@ -39,7 +41,7 @@ def movielens_from(path: Path) -> Dataset:
         name=NAME,
         items=_items(tables, ratings[0].ts_ms if ratings else 0),
         events=_RatingEvents(ratings, tables.users),
-        events_total=len(ratings) + clicks,
+        events_total=2 * len(ratings),
         clicks_total=clicks,
     )
 
@@ -65,5 +67,5 @@ class _RatingEvents:
         for user_id, item_id, rating, ts_ms in self.ratings:
             request_id = f"ml-{user_id}-{item_id}-{ts_ms // 1000}"
             context = self.users.get(user_id, {})
-            for action in (EXPOSURE, CLICK) if rating >= _CLICK_FROM else (EXPOSURE,):
+            for action in (EXPOSURE, CLICK if rating >= _CLICK_FROM else VIEW):
                 yield Event(action, user_id, item_id, request_id, ts_ms, context=context)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 PENSTOCK = "penstock"
 
+_ALL = 1_000_000
+
 
 class Setup(NamedTuple):
     """What a model is built from."""
@@ -66,6 +68,8 @@ def _chain(ablation: Ablation | None = None) -> Callable[[Setup], Recommender]:
         from ops.evaluation.chain import PenstockChain  # with torch, which takes a second
 
         settings = changed(setup.settings, "towers", seed=setup.settings.towers.seed + setup.seed)
+        # At the data set's own pace a trainer has the time for each positive.
+        settings = changed(settings, "trainer", ranked_per_poll=_ALL, paired_per_poll=_ALL)
         if ablation is not None:
             settings = ablation.change(settings, setup.features)
         return PenstockChain(settings, setup.sync)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import tempfile
 import time
@@ -151,6 +152,7 @@ def measure(settings: Settings, size: Size = FULL, rounds: int = 5) -> list[Row]
     batch = settings.trainer.batch
     bare_learn, bare_encode = bare(settings, size)
     few, many = Learning(settings, size, 1), Learning(settings, size, 24)
+    gc.freeze()  # as a role does once it has started
     learning = {
         "bare torch step": bare_learn,
         "learner, 1 negative each": few.learn_timed,

@@ -325,7 +325,11 @@ def test_it_ranks_by_the_score_of_the_messages_that_it_sends() -> None:
         score = record.scale * float(unpack_vector(told.vector) @ unpack_vector(record.vector))
         for signal, count in told.counts.items():
             score += record.weights[signal] * math.log1p(count / 0.1)
-        marks = {"similar": record.similar, **session_marks(record.latest)}
+        marks = {
+            "similar": record.similar,
+            "together": record.together,
+            **session_marks(record.latest),
+        }
         marks |= {f"context:{feature}": one for feature, one in record.context.items()}
         score += sum(
             record.weights.get(mark, 0.0) * one.get(name, 0.0) for mark, one in marks.items()

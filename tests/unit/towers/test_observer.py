@@ -162,11 +162,3 @@ def test_an_item_that_comes_with_its_first_positive_is_no_candidate_for_it() -> 
     assert other.known == 1
     world.observe([batch(sample("w", "late", "4"))])
     assert probes(world)[3].known == 2
-
-
-def test_a_probe_knows_what_was_passed_over_and_not_taken_since() -> None:
-    world = observer()
-    world.observe([batch(*(sample("u", item, item, "exposure_negative") for item in "abc"))])
-    world.observe([batch(sample("u", "b", "9"), sample("u", "a", "9"))])
-    ids = world.catalogue.ids
-    assert [ids[row] for row in probes(world)[1].passed] == ["a", "c"]

@@ -30,7 +30,6 @@ def probe(random: np.random.Generator, items: int) -> Probe:
         weight=1.0,
         seen=seen,
         taken=taken,
-        passed=random.choice(known, 5, replace=False),
         names=_NAMES,
         biases=biases,
         own=own,
@@ -82,7 +81,7 @@ def test_ranks_as_sorting_does(seed: int) -> None:
 def test_a_tie_counts_against_the_positive() -> None:
     nothing = np.zeros(0, np.int64)
     zeros = np.zeros((2, 3), np.float32)
-    made = Probe(0, 1, 1.0, nothing, nothing, nothing, _NAMES, zeros, zeros[:, 1], {})
+    made = Probe(0, 1, 1.0, nothing, nothing, _NAMES, zeros, zeros[:, 1], {})
     blend = BlendWeights(_TOWERS)
     scores = made.scores(np.ones(3, np.float32), blend)
     assert made.rank(scores, np.ones(3, np.bool_)) == 2
@@ -124,7 +123,7 @@ def test_a_sample_of_many_candidates_stands_for_all() -> None:
     biases = random.random((2, items)).astype(np.float32)
     cosines = random.uniform(-1, 1, items).astype(np.float32)
     weights = BlendWeights(_TOWERS)
-    made = Probe(0, 5, 1.0, nothing, nothing, nothing, _NAMES, biases, biases[:, 5], {})
+    made = Probe(0, 5, 1.0, nothing, nothing, _NAMES, biases, biases[:, 5], {})
     scores = made.scores(cosines, weights)
     signals = np.stack([cosines, *biases]).astype(float)
     start = np.array([5.0, 0.7, -0.2])
@@ -156,20 +155,19 @@ class Recorder(BlendWeights):
         self.signals, self.shares, self.target = signals, shares, target
 
 
-def test_where_recall_decides_what_is_shown_it_learns_from_what_was_passed_over() -> None:
+def test_where_recall_decides_what_is_shown_each_counts_as_often_as_it_was_shown() -> None:
     random = np.random.default_rng(4)
     made = probe(random, 40)
     cosines = random.uniform(-1, 1, made.known).astype(np.float32)
     everything = np.ones(40, np.bool_)
     towers = _TOWERS.model_copy(update={"blend_against": "shown"})
-    blend = Recorder(towers)
+    blend, plain = Recorder(towers), Recorder(_TOWERS)
     made.teach(blend, cosines, made.scores(cosines, blend), everything, towers)
-    shown = [row for row in made.passed.tolist() if row != made.item]
-    np.testing.assert_array_equal(blend.signals[COSINE], cosines[[*shown, made.item]])
-    assert (blend.shares == 0).all()
-
-    nothing = BlendWeights(towers)
-    before = nothing.weights()
-    none = made._replace(passed=np.zeros(0, np.int64))
-    none.teach(nothing, cosines, none.scores(cosines, nothing), everything, towers)
-    assert nothing.weights() == before
+    made.teach(plain, cosines, made.scores(cosines, plain), everything, _TOWERS)
+    for name, values in plain.signals.items():
+        np.testing.assert_array_equal(blend.signals[name], values)
+    counts = 0.1 * np.expm1(blend.signals["exposures@9"])  # with the prior .1
+    counts[-1] += 1  # the request that led to the click
+    shares = np.exp(blend.shares) / np.exp(blend.shares).sum()
+    np.testing.assert_allclose(shares, (counts + 0.1) / (counts + 0.1).sum(), rtol=1e-5)
+    assert (plain.shares == 0).all()

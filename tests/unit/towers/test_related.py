@@ -3,11 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from schemas.settings import Settings, TowerSettings
+from schemas.settings import Settings, TowerSettings, TrainerSettings
 from towers.related import Related, view
 from towers.users import User
 
-_SETTINGS = Settings(towers=TowerSettings(similar_items=2, context_items=3))
+_SETTINGS = Settings(
+    trainer=TrainerSettings(paired_per_poll=1_000),
+    towers=TowerSettings(similar_items=2, together_items=2, context_items=3),
+)
 
 
 def act(related: Related, user: User, item: int, weight: float = 1.0) -> None:
@@ -32,6 +35,9 @@ def test_marks_are_of_unseen_items_beside_the_trail_and_of_the_session() -> None
     rows, values = marks["similar"]
     assert set(rows.tolist()) <= {2, 3, 4}  # unseen, and above the weakest of the three
     assert (values > 0).all()
+    rows, values = marks["together"]
+    assert set(rows.tolist()) <= {2, 3, 4}
+    assert (values > 0).all()
     assert marks["recent"][0].tolist() == [0, 1]
     assert marks["recent"][1].tolist() == pytest.approx([1.0, 0.8])
     assert marks["taken"][1].tolist() == [1.0, 1.0]
@@ -54,6 +60,8 @@ def test_as_much_of_what_is_passed_over_counts_as_is_acted_on() -> None:
     totals = related._similar.state()["totals"].numpy()
     assert np.flatnonzero(totals[:9]).tolist() == [0, 4]
     assert related.state()["credit"] == 0
+    totals = related._together.state()["totals"].numpy()
+    assert np.flatnonzero(totals[:9]).tolist() == [0]  # of what was passed over nothing
 
 
 def test_restored_it_lists_the_same() -> None:
@@ -72,9 +80,12 @@ def test_restored_it_lists_the_same() -> None:
 
 
 def test_none_listed_is_none_counted() -> None:
-    related = Related(Settings(towers=TowerSettings(similar_items=0, context_items=0)))
+    related = Related(
+        Settings(towers=TowerSettings(similar_items=0, together_items=0, context_items=0))
+    )
     user = User(features={"city": "a"})
     act(related, user, 1)
     related.flush(1.0, 2)
-    assert len(related.similar([view(user)])[0][0]) == 0
+    for lists in (related.similar, related.together):
+        assert len(lists([view(user)])[0][0]) == 0
     assert related.context(user.features) == {}

@@ -65,7 +65,7 @@ def _write(folder: Path, files: dict[str, bytes]) -> Path:
     return folder
 
 
-def test_a_rating_of_4_is_a_click_after_its_exposure_and_3_an_exposure_alone(
+def test_after_its_exposure_a_rating_of_4_is_a_click_and_3_a_view(
     tmp_path: Path,
 ) -> None:
     dataset = movielens_from(_write(tmp_path / "g", GROUPLENS))
@@ -75,15 +75,17 @@ def test_a_rating_of_4_is_a_click_after_its_exposure_and_3_an_exposure_alone(
     first, later, last = 881250949000, 881250950000, 881250951000
     assert list(dataset.events) == [
         Event("exposure", "196", "1", "ml-196-1-881250949", first, context=writer),
+        Event("view", "196", "1", "ml-196-1-881250949", first, context=writer),
         Event("exposure", "7", "1", "ml-7-1-881250949", first, context=admin),
         Event("click", "7", "1", "ml-7-1-881250949", first, context=admin),
         Event("exposure", "7", "2", "ml-7-2-881250950", later, context=admin),
         Event("click", "7", "2", "ml-7-2-881250950", later, context=admin),
         Event("exposure", "7", "267", "ml-7-267-881250951", last, context=admin),
+        Event("view", "7", "267", "ml-7-267-881250951", last, context=admin),
         Event("exposure", "8", "3", "ml-8-3-881250951", last, context=artist),
         Event("click", "8", "3", "ml-8-3-881250951", last, context=artist),
     ]
-    assert (dataset.events_total, dataset.clicks_total) == (8, 3)
+    assert (dataset.events_total, dataset.clicks_total) == (10, 3)
 
 
 def test_items_have_title_year_and_genres_where_known(tmp_path: Path) -> None:
@@ -128,7 +130,7 @@ def test_a_zip_file_gives_the_same_wherever_the_files_lie_in_it(tmp_path: Path) 
 def test_without_a_users_file_events_have_no_context(tmp_path: Path) -> None:
     files = {name: data for name, data in ATOMIC.items() if not name.endswith(".user")}
     events = list(movielens_from(_write(tmp_path / "a", files)).events)
-    assert len(events) == 8
+    assert len(events) == 10
     assert all(event.context == {} for event in events)
 
 

@@ -217,8 +217,9 @@ def test_the_real_data_has_its_known_counts() -> None:
     events = list(dataset.events)
     exposures = [event for event in events if event.action == "exposure"]
     clicks = [event for event in events if event.action == "click"]
-    assert (len(exposures), len(clicks)) == (100_000, 55_375)
-    assert (dataset.events_total, dataset.clicks_total) == (155_375, 55_375)
+    views = [event for event in events if event.action == "view"]
+    assert (len(exposures), len(clicks), len(views)) == (100_000, 55_375, 44_625)
+    assert (dataset.events_total, dataset.clicks_total) == (200_000, 55_375)
     assert len(dataset.items) == 1_682
     assert len({event.user_id for event in events}) == 943
     assert len({event.request_id for event in exposures}) == 100_000

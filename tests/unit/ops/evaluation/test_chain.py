@@ -60,6 +60,7 @@ class BruteForce:
     def recommend(self, ask: Ask) -> list[str]:
         if self._waiting:
             self._stale |= dict.fromkeys([*self._learner.observe(self._waiting), ANYONE])
+            self._learner.settle()
         self._waiting = []
         learn = self._learner.pending >= self._settings.trainer.batch
         if learn:
@@ -103,6 +104,7 @@ class BruteForce:
             if item_id in user.latest:
                 score += weights["recent"] * 0.8 ** user.latest.index(item_id) + weights["taken"]
             score += weights["similar"] * user.similar.get(item_id, 0.0)
+            score += weights["together"] * user.together.get(item_id, 0.0)
             for name, listed in user.context.items():
                 score += weights.get(f"context:{name}", 0.0) * listed.get(item_id, 0.0)
             scores[item_id] = score
