@@ -27,14 +27,10 @@ def test_an_example_is_what_its_topic_carries(topic: str, text: str) -> None:
     message = decoder.decode(text.encode(), JSON)
     assert decoder.decode(encode(message), MSGPACK) == message
     # No field of the example is unknown, which a reader would pass over in silence.
-    again = json.loads(encode(message, JSON))
-    told = json.loads(text)
-    for ours, theirs in zip(_maps(again), _maps(told), strict=True):
+    again, told = json.loads(encode(message, JSON)), json.loads(text)
+    pairs = zip(again, told, strict=True) if isinstance(told, list) else [(again, told)]
+    for ours, theirs in pairs:
         assert set(ours) | {"available", "weight"} >= set(theirs)
-
-
-def _maps(value: object) -> list[dict[str, object]]:
-    return [each for each in (value if isinstance(value, list) else [value])]
 
 
 def test_the_sample_id_of_the_example_is_the_real_one() -> None:

@@ -18,6 +18,7 @@ from towers.checkpoint import CheckpointStore
 from towers.core import Core, Links
 from towers.inbox import Inbox, Incoming, Positions
 from towers.learner import Learner
+from towers.metrics import TrainerMetrics
 from towers.published_log import ReadBack
 from towers.publisher import Publisher
 from towers.saver import CheckpointSaver
@@ -118,7 +119,8 @@ class Rig:
         self.positives, self.negatives = MemoryInbox(_POSITIVES), MemoryInbox(_NEGATIVES, position)
         links = Links(self.positives, self.negatives, MemoryVectors(), ReadBack({}, set()))
         self.store = CheckpointStore(self.settings)
-        self.session = Session(self.settings, core, links, PromptSaver(self.store), lambda: 1_000)
+        saver, metrics = PromptSaver(self.store), TrainerMetrics()
+        self.session = Session(self.settings, core, links, saver, metrics, lambda: 1_000)
 
     def figures(self) -> dict[str, float]:
         return self.learner.figures() | self.session.figures()
