@@ -180,23 +180,24 @@ def test_thousands_of_points_without_stutter(url: str, browser: Browser) -> None
     browser.size(1440, 900)
     browser.open(url)
     browser.until("document.querySelectorAll('.plot canvas').length === 6", "six charts")
-    drawn = browser.value(
+    # Again if the page has just loaded its own past in between.
+    browser.until(
         """(async () => {
           const charts = await import("/static/charts.js");
           const { series } = await (await fetch("/api/history")).json();
-          const names = Object.keys(series);
           const at_ms = Array.from({ length: 3600 }, (_, index) => 1e12 + index * 1e3);
-          const wave = at_ms.map((_, index) => 20 + 10 * Math.sin(index / 50));
+          const wave = at_ms.map((_, index) => (index % 2 ? 0.1 : 540_000));
           charts.setSpan(3600);
-          charts.loadHistory({ at_ms, series: Object.fromEntries(names.map((n) => [n, wave])) });
+          charts.loadHistory({
+            at_ms, series: Object.fromEntries(Object.keys(series).map((name) => [name, wave])),
+          });
           const frame = () => new Promise((done) => requestAnimationFrame(done));
           await frame(); await frame();
           const label = document.querySelector(".plot").getAttribute("aria-label");
-          return { label, points: at_ms.length };
-        })()"""
+          return label.includes("from 0.1 ms to 9.0 min");
+        })()""",
+        "an hour of points is drawn",
     )
-    assert drawn["points"] == 3_600
-    assert "from 10 ms to 30 ms" in drawn["label"]
 
 
 @needs_chromium
