@@ -39,7 +39,8 @@ class ItemVector(msgspec.Struct, frozen=True, omit_defaults=True):
     attributes: dict[str, FeatureValue] = {}
     available: bool = True
     event_ts_ms: int = 0
-    """Event time of the newest item record or sample in this vector."""
+    """Event time of the item record, or of the first sample of an item without one, that this
+    vector is the first to have; 0 where there is none such."""
     published_ms: int = 0
 
 

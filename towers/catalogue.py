@@ -70,8 +70,12 @@ class Catalogue:
         return row
 
     def touch(self, row: int, ts_ms: int) -> None:
-        """Something happened to the item at that time."""
+        """The item came, or changed, at that time; what it is now is to be published."""
         self._event_ts_ms[row] = max(self._event_ts_ms[row], ts_ms)
+
+    def told(self, row: int) -> None:
+        """The item as it is now is published."""
+        self._event_ts_ms[row] = 0
 
     @property
     def alive(self) -> npt.NDArray[np.bool_]:
@@ -97,7 +101,7 @@ class Catalogue:
         return bool(self._available[row])
 
     def event_ts_ms(self, row: int) -> int:
-        """Event time of the newest record or sample of the item."""
+        """When the item came or changed last, if that is not published yet; else 0."""
         return int(self._event_ts_ms[row])
 
     def state(self) -> State:

@@ -97,8 +97,10 @@ class Observer:
                 if verdict in ("duplicate", "refused_negative"):
                     self.counts[_COUNTED[verdict]] += 1
                     continue
+                known = len(self.catalogue)
                 item = self.item(sample.item_id, observed.discovered)
-                self.catalogue.touch(item, sample.ts_ms)
+                if item >= known:
+                    self.catalogue.touch(item, sample.ts_ms)
                 user = self.users.of(sample.user_id)
                 self._take_features(user, sample)
                 touched[sample.user_id] = None

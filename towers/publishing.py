@@ -91,6 +91,7 @@ class Publishing:
             late = count >= AT_LEAST and self._now_ms() - at >= BUDGET_MS
             if late or not self._sender.send(message.item_id, value):
                 return rows[:count]
+            self._learner.world.catalogue.told(row)
         return rows
 
     def _take_back_undelivered(self) -> None:
