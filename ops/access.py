@@ -15,17 +15,20 @@ from schemas.topics import (
     ITEMS,
     NEGATIVES,
     POSITIVES,
+    RECALL_NODES,
     RECALL_REPLIES,
     RECALL_REQUESTS,
+    RECALL_SHARD_QUERIES,
+    RECALL_SHARD_REPLIES,
     topic_name,
 )
 from schemas.vectors import user_key
 
-Party = Literal[Role, "producer", "client", "operator", "admin"]
-"""A role; who publishes events and items; who asks for recall; who runs `doctor`, `tail` and the
-like; who lays out topics."""
+Party = Literal[Role, "producer", "client", "operator", "loader", "admin"]
+"""A role; who publishes events and items; who asks for recall; who looks (`doctor`, `lag`, `tail`,
+`dashboard`); who runs `penstock index load`; who lays out topics."""
 
-PARTIES: tuple[Party, ...] = (*ROLES, "producer", "client", "operator", "admin")
+PARTIES: tuple[Party, ...] = (*ROLES, "producer", "client", "operator", "loader", "admin")
 
 
 class Right(NamedTuple):
@@ -68,9 +71,12 @@ _RIGHTS: dict[Party, tuple[Right, ...]] = {
         Right("Read", "group", "trainer-lead.", prefixed=True),  # one for each epoch
     ),
     "index": (
-        *_read(ITEM_VECTORS, RECALL_REQUESTS),
-        *_write(RECALL_REPLIES),
+        *_read(
+            ITEM_VECTORS, RECALL_REQUESTS, RECALL_NODES, RECALL_SHARD_QUERIES, RECALL_SHARD_REPLIES
+        ),
+        *_write(RECALL_REPLIES, RECALL_NODES, RECALL_SHARD_QUERIES, RECALL_SHARD_REPLIES),
         *_join("recall"),
+        Right("Read", "group", "index.", prefixed=True),  # one for each replica
     ),
     "producer": _write(EVENTS, ITEMS),
     "client": (*_write(RECALL_REQUESTS), *_read(RECALL_REPLIES)),
@@ -78,6 +84,7 @@ _RIGHTS: dict[Party, tuple[Right, ...]] = {
         Right("Read", "topic", "", prefixed=True),
         Right("Describe", "group", "", prefixed=True),
     ),
+    "loader": (*_read(ITEM_VECTORS, ITEMS), *_write(ITEM_VECTORS)),
     "admin": (
         Right("Create", "topic", "", prefixed=True),
         Right("Describe", "topic", "", prefixed=True),

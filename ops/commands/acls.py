@@ -28,7 +28,8 @@ def acls(
     """Print the commands that give each party the rights it needs on Kafka and Redis, and no more.
 
     Parties are the four roles, `producer` (publishes events and items), `client` (asks for
-    recall), `operator` (doctor, tail) and `admin` (`penstock topics create`). Each runs with its
+    recall), `operator` (doctor, lag, tail, dashboard), `loader` (`penstock index load`) and `admin`
+    (`penstock topics create`). Each runs with its
     own user: PENSTOCK_KAFKA__USERNAME, PENSTOCK_KAFKA__PASSWORD and PENSTOCK_REDIS__URL. No
     password is printed or set.
 

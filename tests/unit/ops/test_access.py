@@ -50,7 +50,7 @@ def test_only_prefixes_reach_beyond_a_name_and_none_beyond_the_namespace() -> No
     for party in PARTIES:
         for right in kafka_rights(Settings(namespace="ns"), party):
             assert right.name.startswith("ns."), (party, right)
-            assert not right.prefixed or party in ("operator", "admin", "trainer")
+            assert not right.prefixed or party in ("operator", "admin", "trainer", "index")
 
 
 def test_a_role_looks_at_its_own_topics() -> None:
