@@ -23,7 +23,8 @@ log = logging.getLogger(__name__)
 LOOK_EVERY_S = 5.0
 _TIMEOUT_MS = 2_000
 _READ_S = 1.0
-_CLOSE_MS = 500
+_NOTHING_S = 0.5
+_CLOSE_S = 1.0
 
 LAG_RECORDS = MetricSpec(
     "penstock_consumer_lag_records",
@@ -86,9 +87,9 @@ class RoleLag:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop looking; waits for a look under way no longer than it may take."""
+        """Stop looking; a look under way is waited for no longer than 1 s."""
         self._closing.set()
-        self._thread.join(timeout=2 * _TIMEOUT_MS / 1e3)
+        self._thread.join(timeout=_CLOSE_S)
 
     def collect(self) -> Iterator[Metric]:
         """As a collector of prometheus_client."""
@@ -107,6 +108,10 @@ class RoleLag:
     def _run(self) -> None:
         failing = False
         while not self._closing.is_set():
+            if not self._reading().next_offsets:  # not yet, or standing by: no need to connect
+                self.lags, self._looked_s = [], time.monotonic()
+                self._closing.wait(_NOTHING_S)
+                continue
             try:
                 with closing(self._consumer()) as consumer, closing(self._records()) as records:
                     while not self._closing.is_set():

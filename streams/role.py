@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 _RESTART_S = 1.0
 _DRAIN_S = 3.0
-_STOP_S = 5.0
+_STOP_S = 3.0
 _BEAT_S = 0.5
 
 

@@ -16,7 +16,7 @@ from schemas.topics import EVENTS, POSITIVES, topic_name
 from tests.functional.conftest import embedded_settings
 from tests.support.live import Live, now_ms
 
-STOP_S = 15.0
+STOP_S = 20.0
 """What docs/operating.md states."""
 
 

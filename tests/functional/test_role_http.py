@@ -127,7 +127,11 @@ def test_the_index_tells_each_shard(live: Live, scrapes: Scrapes) -> None:
     by_shard = scrapes.metrics("index")["penstock_index_items"]
     assert by_shard.keys() == {(str(n),) for n in range(live.settings.topics.shards)}
     assert all(by_shard.values())
-    assert sum(by_shard.values()) == live.figure("index", "items")
+    eventually(  # the status in Redis is up to a second old
+        lambda: live.figure("index", "items"),
+        lambda items: items == sum(by_shard.values()),
+        "the status counts the items of all shards",
+    )
 
 
 def test_a_role_waits_for_kafka_alive_and_not_ready(tmp_path: Path) -> None:
