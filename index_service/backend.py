@@ -91,8 +91,9 @@ def prepared_queries(queries: Float32Array, k: int, dim: int, metric: Metric) ->
     if queries.ndim != 2:
         msg = f"queries must be of shape (queries, {dim}); got {queries.shape}"
         raise ValueError(msg)
-    for query in queries:
-        check_query(query, k, dim)
+    if k < 1 or queries.shape[1] != dim or not np.isfinite(queries).all():
+        for query in queries:
+            check_query(query, k, dim)  # says what is wrong
     if metric != "cosine":
         return queries
     lengths = np.linalg.norm(queries, axis=1, keepdims=True)  # (queries, 1)

@@ -79,8 +79,8 @@ def _best(
     best = top(scores, plan.query.k)
     ids = plan.items.slots.ids_at(slots[best])
     channels = [_CHANNELS[code] for code in codes[best].tolist()]
-    items = map(RecalledItem, ids, scores[best].tolist(), channels)
-    return sorted(items, key=lambda item: (-item.score, item.item_id))
+    ranked = sorted(zip((-scores[best]).tolist(), ids, channels, strict=True))
+    return [RecalledItem(item_id, -score, channel) for score, item_id, channel in ranked]
 
 
 def _channel_of(mark: str) -> Channel:

@@ -60,16 +60,18 @@ class FaissIvfBackend(FaissBackend):
             distances, found = self._index.search(queries, k)
         else:
             distances, found = self._look_into_lists(queries, k)
-        sign = -1.0 if self._metric == "l2" else 1.0
-        pairs = zip(found, sign * distances, strict=True)
-        return [(slots[slots >= 0], scores[slots >= 0]) for slots, scores in pairs]
+        scores = -distances if self._metric == "l2" else distances
+        if found.min() >= 0:
+            return list(zip(found, scores, strict=True))
+        pairs = zip(found, scores, strict=True)
+        return [(slots[slots >= 0], some[slots >= 0]) for slots, some in pairs]
 
     def _look_into_lists(self, queries: Float32Array, k: int) -> Any:
         """Distances and slots (queries, k), of more lists where these hold too few items."""
         probes, lists = min(self.breadth, self.lists), self.lists
         while True:
-            chosen = self._faiss.SearchParametersIVF(nprobe=probes)
-            distances, found = self._index.search(queries, k, params=chosen)
+            self._index.nprobe = probes
+            distances, found = self._index.search(queries, k)
             if probes == lists or found.min() >= 0:
                 return distances, found
             probes = min(4 * probes, lists)

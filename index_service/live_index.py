@@ -56,8 +56,11 @@ class LiveIndex:
         self._writer = threading.Lock()
         self._write_job: Future[None] | None = None
         self._build_job: Future[None] | None = None
-        self._since: Changes | None = None  # what changed since the copy for a build was made
+        self._building: Source | None = None
+        self._since: Changes = {}  # what changed since that was made
         self._closed = threading.Event()
+        self._failure: BaseException | None = None
+        self._catching_up = False  # a build holds all but what changed meanwhile
         self._source: Source | None = None
         self._monotonic_s = monotonic_s
         self._started_s = 0.0
@@ -74,16 +77,20 @@ class LiveIndex:
     @property
     def building(self) -> bool:
         """A new backend is on its way."""
-        return self._since is not None
+        return self._building is not None
 
     @property
     def behind(self) -> bool:
-        """So much is unwritten that the caller should hold writes back."""
-        return len(self._pending) + len(self._writing) > self._max_unwritten
+        """So much is to be written that the caller should hold changes back: to the backend that
+        serves, or to one that is built and would else never catch up.
+        """
+        return len(self._pending) + len(self._writing) > self._max_unwritten or (
+            self._catching_up and len(self._since) > self._max_unwritten // 2
+        )
 
     def note(self, item_id: str, vector: Float32Array | None) -> None:
         """The item changed to `vector` (dim,), a copy, or went away."""
-        if self._since is not None:
+        if self._building is not None:
             self._since[item_id] = vector
         if self._backend is not None:
             self._pending[item_id] = vector
@@ -94,19 +101,34 @@ class LiveIndex:
 
     def build(self, source: Source) -> None:
         """Build anew, once `wake` is called."""
-        self._source, self._since = source, {}
+        self._source = self._building = source
+        self._since, self._catching_up = {}, False
         self._started_s = self._monotonic_s()
 
     def wake(self) -> None:
-        """Start the jobs that are due; the lock is not held. Raises what a job raised."""
-        for job in (self._write_job, self._build_job):
-            if job is not None and job.done() and not job.cancelled():
-                job.result()
+        """Start the jobs that are due; the lock is not held."""
         if self._pending and (self._write_job is None or self._write_job.done()):
+            self._note_failure(self._write_job)
             self._write_job = self._executor.submit(self._write_all)
         source, self._source = self._source, None
         if source is not None:
             self._build_job = self._executor.submit(self._build, source)
+
+    def raise_failure(self) -> None:
+        """Raise what a job raised since this was asked last. Nothing is lost by it: what was to be
+        written still is, and a build can be started again.
+        """
+        for job in (self._write_job, self._build_job):
+            if job is not None and job.done():
+                self._note_failure(job)
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            self._write_job = self._build_job = None
+            raise failure
+
+    def _note_failure(self, job: Future[None] | None) -> None:
+        if job is not None and not job.cancelled():
+            self._failure = job.exception() or self._failure
 
     def search_many(self, queries: Float32Array, k: int) -> list[Neighbours]:
         """Near items of `queries` (queries, dim); the lock is not held."""
@@ -120,7 +142,8 @@ class LiveIndex:
     def drop(self) -> Backend | None:
         """Serve nothing more, and build nothing; the backend, for the caller to `release`."""
         backend, self._backend = self._backend, None
-        self._pending, self._since, self._source = {}, None, None
+        self._pending, self._since = {}, {}
+        self._source = self._building = None
         return backend
 
     def release(self, backend: Backend | None) -> None:
@@ -156,52 +179,65 @@ class LiveIndex:
             self._writing = {item_id: self._pending.pop(item_id) for item_id in taken}
         try:
             _write(backend, self._writing)
+        except BaseException:
+            with self.lock:
+                if self._backend is backend:  # another one has them from its build
+                    self._pending = self._writing | self._pending
+            raise
         finally:
             with self.lock:
                 self._writing = {}
 
     def _build(self, source: Source) -> None:
-        backend = self._make()
         with ExitStack() as failing:
+            failing.callback(self._end_build, source)
+            backend = self._make()
             failing.callback(backend.close)
             for start in range(0, len(source.ids), _CHUNK_ITEMS):
                 chunk = slice(start, start + _CHUNK_ITEMS)
                 backend.upsert(source.ids[chunk], source.vectors[source.slots[chunk]])
-                if not self._go_on():
+                if not self._go_on(source):
                     return
-            while not self._swap(backend):
+            self._catching_up = True
+            while not self._swap(source, backend):
                 with self.lock:
-                    changes, self._since = self._since or {}, {}
-                for start in range(0, len(changes), _CHUNK_ITEMS):
-                    _write(backend, dict([*changes.items()][start : start + _CHUNK_ITEMS]))
-                    if not self._go_on():
+                    if self._building is not source:  # dropped: what is noted is another's
+                        return
+                    changes, self._since = self._since, {}
+                items = [*changes.items()]
+                for start in range(0, len(items), _CHUNK_ITEMS):
+                    _write(backend, dict(items[start : start + _CHUNK_ITEMS]))
+                    if not self._go_on(source):
                         return
             failing.pop_all()
 
-    def _go_on(self) -> bool:
+    def _end_build(self, source: Source) -> None:
+        with self.lock:
+            if self._building is source:
+                self._building, self._since = None, {}
+
+    def _go_on(self, source: Source) -> bool:
         """Between two chunks of a build: writes go first where they share its thread."""
         if self._pending and self._writer.acquire(blocking=False):
             try:
                 self._write_some()
             finally:
                 self._writer.release()
-        return not self._closed.is_set() and self._since is not None
+        return not self._closed.is_set() and self._building is source
 
-    def _swap(self, built: Backend) -> bool:
+    def _swap(self, source: Source, built: Backend) -> bool:
         """Serve from the new backend, once little is left to write to it."""
-        with self._writer:
-            with self.lock:
-                if self._since is None or len(self._since) > self._max_unwritten // 2:
-                    return False
-                old, self._backend = self._backend, built
-                if old is not None:
-                    built.breadth = old.breadth
-                self._pending, self._since = self._since, None
-                self.builds += 1
-                self.build_s = self._monotonic_s() - self._started_s
+        with self.lock:
+            if self._building is not source or len(self._since) > self._max_unwritten // 2:
+                return False
+            old, self._backend = self._backend, built
             if old is not None:
-                with self._gate.alone():
-                    old.close()
+                built.breadth = old.breadth
+            self._pending, self._since = self._since, {}
+            self._building = None
+            self.builds += 1
+            self.build_s = self._monotonic_s() - self._started_s
+        self.release(old)
         return True
 
 

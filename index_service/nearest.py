@@ -121,8 +121,10 @@ def propose(plans: Sequence[Plan], live: LiveIndex) -> list[list[str] | IntArray
 def near_slots(plan: Plan, found: list[str] | IntArray, admitted: Admission) -> IntArray | None:
     """Slots of the `wanted` nearest; None when the backend gave too few. The lock is held."""
     slots = plan.items.slots
-    proposed = slots.slots_of(found + plan.unwritten) if isinstance(found, list) else found
-    kept = admitted.keep(np.unique(proposed))
+    proposed = slots.slots_of(found) if isinstance(found, list) else found
+    if plan.unwritten:
+        proposed = np.union1d(proposed, slots.slots_of(plan.unwritten))
+    kept = admitted.keep(proposed)
     if plan.fetched and len(kept) < plan.wanted:
         return None
     return kept[top(slots.vectors[kept] @ _vector(plan), plan.wanted)]

@@ -158,6 +158,7 @@ class Shard:
                 self._live.build(Source(*self._items.slots.occupied(), self._items.slots.vectors))
         self._live.release(dropped)
         self._live.wake()
+        self._live.raise_failure()
         self._checks.tend(self._items, self._live)
 
     def close(self) -> None:

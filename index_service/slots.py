@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import numpy.typing as npt
 
@@ -75,17 +77,17 @@ class VectorSlots:
 
     def slots_of(self, ids: list[str]) -> IntArray:
         """Slots of those ids that are in."""
-        found = [slot for item_id in ids if (slot := self._slot_of.get(item_id)) is not None]
+        found = [slot for slot in map(self._slot_of.get, ids) if slot is not None]
         return np.array(found, dtype=np.intp)  # (at most len(ids),)
 
     def ids_at(self, slots: IntArray) -> list[str]:
         """The items in these slots. Raises LookupError when one is free."""
-        ids = [self._id_at[slot] for slot in slots.tolist()]
-        found = [item_id for item_id in ids if item_id is not None]
-        if len(found) < len(ids):
+        id_at = self._id_at
+        ids = [id_at[slot] for slot in slots.tolist()]
+        if None in ids:
             msg = f"slot {slots[ids.index(None)]} is free"
             raise LookupError(msg)
-        return found
+        return cast(list[str], ids)
 
     def items_by_slot(self) -> list[str | None]:
         """(used,): a copy; None where a slot is free."""

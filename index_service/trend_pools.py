@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,16 +18,28 @@ from schemas.score import blended, half_life_of
 
 _POOLS = 64
 _CHANGED_SHARE = 0.25
+_GROWTH = 1.5
+"""A pool that holds so many times its size is brought back to it."""
 
 
-@dataclass
 class _Pool:
-    slots: IntArray
-    """The most trending ones, in no order."""
-    seen: int
-    """The changes below this one in the log are in `slots`."""
-    since: int
-    """Where the log was when all items were looked at last."""
+    """The most trending of all items at one time, and every item that changed since."""
+
+    def __init__(self, slots: IntArray, changes: int) -> None:
+        self.begun = self.seen = changes
+        self.hold(slots)
+
+    def hold(self, slots: IntArray) -> None:
+        self.slots = slots  # distinct, in no order
+        self._held = set(slots.tolist())
+
+    def add(self, changed: list[int]) -> None:
+        """Slots that changed; most of what changes often is held already."""
+        new = [slot for slot in dict.fromkeys(changed) if slot not in self._held]
+        self.seen += len(changed)
+        if new:
+            self._held.update(new)
+            self.slots = np.concatenate([self.slots, np.array(new, dtype=np.intp)])
 
 
 class TrendPools:
@@ -65,21 +76,17 @@ class TrendPools:
 
     def _candidates(self, query: Query, admitted: Admission) -> IntArray:
         key = (encode(dict(sorted(query.conditions.items()))), _direction(query.weights))
-        pool = self._pools.get(key)
-        changes = len(self._changes)
-        if pool is None or changes - pool.since > _CHANGED_SHARE * len(self._items.slots):
+        pool, changes = self._pools.get(key), len(self._changes)
+        if pool is None or changes - pool.begun > _CHANGED_SHARE * len(self._items.slots):
             # With what this query excludes: others don't.
-            slots = self._top(query, admitted.meeting(), self._size)
-            pool = self._pools[key] = _Pool(slots, changes, changes)
+            pool = _Pool(self._top(query, admitted.meeting(), self._size), changes)
+            self._pools[key] = pool
             if len(self._pools) > _POOLS:
                 self._pools.popitem(last=False)
         self._pools.move_to_end(key)
-        if changes > pool.seen:
-            new = np.array(self._changes[pool.seen :], dtype=np.intp)
-            slots = admitted.met_by(np.union1d(pool.slots, new))
-            if len(new) < self._size // 4:
-                return slots
-            pool.slots, pool.seen = self._top(query, slots, self._size), changes
+        pool.add(self._changes[pool.seen :])
+        if len(pool.slots) > _GROWTH * self._size:
+            pool.hold(self._top(query, admitted.met_by(pool.slots), self._size))
         return pool.slots
 
     def _top(self, query: Query, slots: IntArray, count: int) -> IntArray:

@@ -277,7 +277,7 @@ class IndexSettings(Section):
     max_unwritten: int = Field(default=2_048, ge=1)
     """Changes that may wait for the backend before reading of the topic is held back; until then
     they are compared one by one."""
-    trending_pool: int = Field(default=2_000, ge=2)
+    trending_pool: int = Field(default=1_000, ge=2)
     """Above so many items a shard, or what a filter leaves of it, keeps its most trending ones at
     hand."""
     ef_search: int = Field(default=100, ge=1)

@@ -21,7 +21,10 @@ class StepExecutor(Executor):
 
         def work() -> None:
             if future.set_running_or_notify_cancel():
-                future.set_result(fn(*args, **kwargs))
+                try:
+                    future.set_result(fn(*args, **kwargs))
+                except Exception as error:
+                    future.set_exception(error)
 
         self.waiting.append(work)
         return future

@@ -57,7 +57,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(params=KINDS, ids="-".join, scope="module")
 def kind(request: pytest.FixtureRequest, folder: Path) -> Kind:
-    return Kind(*request.param, folder)
+    name, metric = request.param
+    return Kind(name, metric, folder)
 
 
 @pytest.fixture

@@ -283,11 +283,11 @@ def test_the_most_trending_stay_right_through_changes() -> None:
             exclude = frozenset(str(number) for number in range(round_number))
             world.check(dataclasses.replace(near, exclude=exclude))
         for _ in range(7):
-            number = str(world.rng.integers(170))
+            item_id = str(world.rng.integers(170))
             if world.rng.random() < 0.2:
-                world.delete(number)
+                world.delete(item_id)
             else:
-                world.upsert(number, trend_clock=0.0)
+                world.upsert(item_id, trend_clock=0.0)
 
 
 def test_many_queries_at_once_get_what_each_gets() -> None:

@@ -131,7 +131,7 @@ class ShardStates(RuleBasedStateMachine):
         conditions = {} if city is None else {"city": city}
         exclude = frozenset(str(number) for number in range(seed % 5))
         found = self.shard.search(
-            Query(vector, k, 1.0, {}, 0.0, conditions=conditions, exclude=exclude)  # type: ignore[arg-type]
+            Query(vector, k, 1.0, {}, 0.0, conditions=conditions, exclude=exclude)
         )
         scores = {
             item_id: float(np.frombuffer(item.vector, dtype="<f4") @ vector)

@@ -112,7 +112,6 @@ def test_readers_and_a_writer_do_not_disturb_one_another(backend: BackendName) -
         watch = Watch(Shard(config, jobs))
         for number in range(ITEMS):
             watch.put(number, 0)
-        watch.ends_s = time.monotonic() + SECONDS
         threads = [threading.Thread(target=watch.guarded, args=(watch.write,))]
         threads += [
             threading.Thread(target=watch.guarded, args=(watch.read, seed))

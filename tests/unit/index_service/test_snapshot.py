@@ -16,7 +16,7 @@ from index_service.shard import Shard
 from index_service.snapshot import Snapshot, read_snapshot, write_snapshot
 from schemas.errors import SnapshotError
 from schemas.events import FeatureValue
-from schemas.recall import Range
+from schemas.recall import Condition, Range
 from schemas.settings import Settings, TowerSettings
 from schemas.vectors import ItemVector, pack_vector
 
@@ -70,12 +70,18 @@ def queries() -> list[Query]:
     vectors = np.random.default_rng(3).normal(size=(4, DIM)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     weights = {f"positives@{half_life}": 0.5 for half_life in range(1, 9)}
+    filters: list[dict[str, Condition]] = [
+        {},
+        {"tags": "t1"},
+        {"n": Range(gte=20)},
+        {"n": [4, 10, 25]},
+    ]
     return [
         Query(
             vector=vector, k=9, scale=2.0, weights=weights, trend_clock=44.0, conditions=conditions
         )
         for vector in vectors
-        for conditions in ({}, {"tags": "t1"}, {"n": Range(gte=20)}, {"n": [4, 10, 25]})
+        for conditions in filters
     ]
 
 
