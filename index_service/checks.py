@@ -25,7 +25,7 @@ _QUERIES = 2
 _DEPTH = 100
 _OWN = 10
 """An item's own vector must find it among so many."""
-_KEPT = 50
+_KEPT = 20
 _SETTLED = 6
 """Samples, since the breadth was changed last, that say enough to narrow it."""
 
