@@ -50,8 +50,8 @@ class AsyncRecallClient:
         self._producer = AIOKafkaProducer(**options, acks=1, linger_ms=0)
         try:
             await asyncio.wait_for(self._consumer.start(), _CONNECT_S)
-            self._partition = await self._listen_from_here()
             await asyncio.wait_for(self._producer.start(), _CONNECT_S)
+            self._partition = await self._listen_from_here()
             partitions = await self._partitions_of(self._requests)
         except (KafkaError, OSError, TimeoutError) as error:
             await self._stop_clients()
@@ -129,7 +129,7 @@ class AsyncRecallClient:
         if topic not in await self._consumer.topics():
             msg = f"topic must exist: {topic}; run `penstock topics create`"
             raise TopicError(msg)
-        return sorted(self._consumer.partitions_for_topic(topic) or ())
+        return sorted(await self._producer.partitions_for(topic))
 
     async def _listen(self, pending: PendingCalls) -> None:
         while True:

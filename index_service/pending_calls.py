@@ -99,7 +99,7 @@ class PendingCalls:
     def tend(self, now_s: float) -> list[Retry]:
         """Settle the calls whose time is over; those that are to be sent once more.
 
-        That are those of a partition which has been silent since: its node may be dead. One that
+        That are those of a partition which has been silent as long: its node may be dead. One that
         answers others is only slow, and would be so the more for being asked twice.
         """
         with self._lock:
@@ -119,9 +119,10 @@ class PendingCalls:
         return retries
 
     def _again(self, pending: _Pending, now_s: float) -> Retry | None:
-        pending.again_s = now_s + again_after_s(pending.timeout_s)
+        patience_s = again_after_s(pending.timeout_s)
+        pending.again_s = now_s + patience_s
         lane = pending.lanes[-1]
-        if self._lanes.last_answer_s(lane) >= pending.sent_s:
+        if now_s - self._lanes.last_answer_s(lane) < patience_s:
             return None
         self._lanes.silent(lane, now_s)
         other = self._lanes.choose(now_s, but_not=pending.lanes)

@@ -29,6 +29,8 @@ _SEARCHED_AT_ONCE = 8
 """Then item vectors and other nodes get their turn."""
 _SESSION_MS = 6_000
 """A node that dies is missed after this time; the least that a broker allows by default."""
+_HEARTBEAT_MS = 300
+"""Requests wait while the group shares itself out anew, which takes until all have heard of it."""
 
 _log = logging.getLogger(__name__)
 
@@ -87,7 +89,7 @@ class RequestServer:
             group_instance_id=self._settings.instance,
             auto_offset_reset="latest",
             session_timeout_ms=_SESSION_MS,
-            heartbeat_interval_ms=_SESSION_MS // 4,
+            heartbeat_interval_ms=_HEARTBEAT_MS,
         )
 
     def _accept(self, records: Iterable[Record]) -> None:

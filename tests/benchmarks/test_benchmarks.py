@@ -251,7 +251,7 @@ def test_graph_walks_and_learns_what_is_planted() -> None:
 
 def test_each_way_of_freshness_is_followed_to_its_end(tmp_path: Path) -> None:
     size = freshness.Size(
-        seconds=2.0, warm_s=1.0, events_per_s=100.0, items=40, users=12, probe_users=3
+        seconds=4.0, warm_s=3.0, events_per_s=100.0, items=40, users=12, probe_users=3
     )
     with embedded_broker(_SMALL, tmp_path) as settings:
         rows, facts = freshness.measure(settings, tmp_path, size)

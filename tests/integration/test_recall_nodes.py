@@ -101,7 +101,7 @@ def test_a_restart_reads_only_what_came_since_and_a_full_node_says_so(nodes: Rec
     nodes.start("one", "a", snapshot_every_s=0.2)
     nodes.await_figures("one", shards_ready=4, items=ITEMS, snapshots=4, changes=ITEMS)
     nodes.children["one"].kill()
-    moved = VECTORS[::-1][:30]
+    moved = unit_vectors(30, DIM, seed=1)
     publish_items(nodes.settings, moved, step=2)
     nodes.start("one", "a", max_in_flight=2)
     nodes.await_figures("one", shards_ready=4, items=ITEMS, shards_restored=4, changes=30, step=2)

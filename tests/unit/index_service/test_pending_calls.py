@@ -89,10 +89,12 @@ def test_a_partition_that_answers_others_is_only_slow() -> None:
         lanes[calls.add(RequestRecord(correlation_id, b"", []), 10.0, 1.0)[1]].append(
             correlation_id
         )
-    calls.take(headers(lanes[0][0]), encode(REPLY), 10.1)
+    calls.take(headers(lanes[0][0]), encode(REPLY), 10.2)
     again = calls.tend(10.3)
     assert [each.record.correlation_id for each in again] == lanes[1]
     assert {each.lane for each in again} == {0}
+    # It died after that answer: what it had taken goes elsewhere when it has been silent as long.
+    assert {each.record.correlation_id for each in calls.tend(10.501)} == {lanes[0][1]}
 
 
 def test_bytes_that_are_no_reply_are_an_error() -> None:
