@@ -32,7 +32,7 @@ _DECAY = 0.9
 
 
 def rules_of(method: Method, dim: int, seed: int) -> MethodRules:
-    """What the rows of the evaluation learn with; p and q of node2vec as measured best."""
+    """What the rows of the evaluation learn with; p and q of node2vec are chosen, not tuned."""
     p, q = (0.5, 2.0) if method == "node2vec" else (1.0, 1.0)
     return MethodRules(SkipGramRules(dim=dim), WalkRules(p=p, q=q), seed=seed)
 
