@@ -22,8 +22,9 @@ lint: $(STAMP)
 types: $(STAMP)
 	$(BIN)/mypy
 
+# Two at a time: many tests wait for processes more than they compute. A file stays together.
 check: $(STAMP)
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .

@@ -9,10 +9,8 @@ from typing import Annotated
 import msgspec
 import typer
 
-from ops.clicks import read_items
 from ops.commands.options import AsJson
 from ops.console import out, print_json
-from ops.index_load import load_index
 from schemas.settings import load_settings
 
 index = typer.Typer(no_args_is_help=True, help="The index by hand.")
@@ -56,7 +54,9 @@ def load(
 
     `penstock index load vectors.npz --replace --json`
     """
-    from towers.graph.vector_file import read_vectors  # with torch, which takes a second
+    from ops.clicks import read_items  # with torch, which other commands need not wait for
+    from ops.index_load import load_index
+    from towers.graph.vector_file import read_vectors
     from towers.warm_start import check_dim
 
     settings = load_settings()

@@ -5,18 +5,20 @@ from __future__ import annotations
 import time
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import msgspec
 import typer
 from rich.table import Table
 
-from ops.clicks import Clicks, read_items
 from ops.commands.options import AsJson
 from ops.console import err, out, print_json
 from ops.progress import progress
 from schemas.errors import DatasetError
 from schemas.settings import load_settings
+
+if TYPE_CHECKING:
+    from ops.clicks import Clicks
 
 MethodName = StrEnum("MethodName", ["item2vec", "deepwalk", "node2vec", "eges"])
 
@@ -97,6 +99,7 @@ def pretrain(
     """
     import torch  # takes a second, which other commands need not wait for
 
+    from ops.clicks import Clicks, read_items
     from towers.features import FeatureReader
     from towers.graph.click_feed import ClickFeed, FeedRules
     from towers.graph.item_graph import GraphRules

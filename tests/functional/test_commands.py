@@ -95,7 +95,8 @@ def test_replay_of_a_csv_and_tail(live: Live, tmp_path: Path) -> None:
     assert live.recalled("csv-u", filter={"kind": "bell"}) == ["csv-c"]
 
     done = penstock("tail", "events", "-b", "--no-follow", settings=live.settings)
-    told = [json.loads(line)["value"] for line in done.stdout.splitlines()]
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    told = [line["value"] for line in lines if "value" in line]  # others send what can't be read
     mine = [
         event
         for value in told

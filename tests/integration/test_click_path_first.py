@@ -15,7 +15,7 @@ from tests.support.label_workers import LABEL_ROLES, read_samples
 from tests.support.polling import eventually
 from tests.support.servers import KafkaServer
 
-_RECORDS = 20_000
+_RECORDS = 10_000
 """Of one exposure each, so that their replay takes long."""
 _RESTART = "restart"
 

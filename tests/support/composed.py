@@ -94,7 +94,10 @@ class Composed:
         """As in the container: no setting of the machine's own."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith("PENSTOCK_")}
         wanted = self._services[service].get("environment", {})
-        return kept | {name: self._here(str(value)) for name, value in wanted.items()}
+        here = {name: self._here(str(value)) for name, value in wanted.items()}
+        if "PENSTOCK_HTTP__PORT" in here:  # each container has ports of its own
+            here |= {"PENSTOCK_HTTP__PORT": "0", "PENSTOCK_HTTP__HOST": "127.0.0.1"}
+        return kept | here
 
     def _here(self, text: str) -> str:
         """Addresses and folders of the containers as they are on this machine."""

@@ -51,7 +51,10 @@ def replayed_then_recalled(live: Live) -> None:
     )
     clicked: dict[str, list[str]] = defaultdict(list)
     later: dict[str, set[str]] = defaultdict(set)
+    acted: dict[str, list[str]] = defaultdict(list)  # by clicks and views
     for number, event in enumerate(films.events):
+        if event.action != "exposure" and number < _REPLAYED:
+            acted[event.user_id].append(event.item_id)
         if event.action == "click" and number < _REPLAYED:
             clicked[event.user_id].append(event.item_id)
         elif event.action == "click":
@@ -64,7 +67,7 @@ def replayed_then_recalled(live: Live) -> None:
         assert not set(recalled) & set(clicked[user])
         record = live.user(user)
         assert record is not None
-        assert record.latest == list(dict.fromkeys(reversed(clicked[user])))[: len(record.latest)]
+        assert record.latest == list(dict.fromkeys(reversed(acted[user])))[: len(record.latest)]
         found += len(set(recalled) & later[user])
         expected += _K * len(later[user]) / len(films.items)  # of a list drawn at random
     assert found > 2 * expected

@@ -62,7 +62,7 @@ class SideInputs:
         distinct, places = torch.unique(items, return_inverse=True)
         fields = self._side.fields
         bags = self._store.gather((distinct.numpy()[:, None] * fields + np.arange(fields)).ravel())
-        means = self._sums(bags).view(len(distinct), fields, -1)
+        means = self._sums(bags).view(len(distinct), fields, self.ids.weight.shape[1])
         slots = torch.cat([self.ids.weight[distinct].unsqueeze(1), means], dim=1)
         present = torch.ones(len(distinct), 1 + fields, dtype=torch.bool)
         present[:, 1:] = torch.from_numpy(bags.lengths > 0).view(len(distinct), fields)
