@@ -32,7 +32,7 @@ class RoleHttp:
     - `/metrics`: of Prometheus, as OpenMetrics where that is asked for.
     - `/healthz`: 200 when the role's loop has turned within `alive_within_s`, else 503. A role
       that has not begun to turn yet, as while it waits for Kafka, is alive.
-    - `/readyz`: 200 when the role does its work, else 503 with the reason.
+    - `/readyz`: 200 when the role does its work and has caught up, else 503 with the reason.
 
     Raises EnvironmentProblem when the port is taken.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from ops.lag.rows import NextRecord
 from schemas.metrics import MetricSpec
 from schemas.settings import Settings
 from schemas.status import Reading, Role
+from schemas.topics import EVENTS
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +59,27 @@ class PartitionLag(NamedTuple):
     records: int
     next_ms: int | None
     """Event time of the next record; None without one, and where it could not be read in time."""
+    written_ms: int | None = None
+    """When the next record was written; None where `next_ms` is."""
+
+
+def waits_too_long(lags: Iterable[PartitionLag], now_ms: int, within_s: float) -> str:
+    """Why a labeller is not ready, by what waits on `events`; empty when it is.
+
+    By when records were written, as events of the past may be replayed.
+    """
+    waits = [
+        (now_ms - lag.written_ms, lag.partition)
+        for lag in lags
+        if lag.topic == EVENTS and lag.written_ms is not None
+    ]
+    longest_ms, partition = max(waits, default=(0, 0))
+    if longest_ms <= 1e3 * within_s:
+        return ""
+    return (
+        f"a record of partition {partition} of {EVENTS} has waited {longest_ms / 1e3:.0f} s; "
+        f"ready within {within_s:g} s"
+    )
 
 
 class RoleLag:
@@ -158,9 +180,11 @@ class RoleLag:
                 part.topic.removeprefix(f"{self._settings.namespace}."),
                 part.partition,
                 max(0, ends[part] - nexts[part]),
-                _event_ms(times.get((part, nexts[part]), NOTHING)),
+                _event_ms(record),
+                record.written_ms,
             )
             for part in sorted(nexts)
+            for record in [times.get((part, nexts[part]), NOTHING)]
         ]
         self._looked_s = time.monotonic()
 

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from ops.access import topics_of
 from ops.broker import check_topics
 from ops.role_http import RoleHttp
-from ops.role_lag import RoleLag
+from ops.role_lag import RoleLag, waits_too_long
 from ops.role_metrics import role_registry
 from ops.role_status import StatusWriter
 from schemas.errors import BrokerUnavailable
@@ -50,6 +50,7 @@ class RunningRole:
         self._settings = settings
         self._role = role
         self._process: RoleProcess | None = None
+        self._lag: RoleLag | None = None
         self._stopping = threading.Event()
         self._registry = role_registry(role, self._report)
         http = settings.http
@@ -76,6 +77,7 @@ class RunningRole:
         with ExitStack() as closing:
             if self._http is not None:
                 lag = RoleLag(self._settings, self._role, process.reading, _now_ms)
+                self._lag = lag
                 closing.callback(lag.close)
                 self._registry.register(process)
                 self._registry.register(lag)
@@ -89,7 +91,13 @@ class RunningRole:
         log.info("role=%s state=stopped", self._role)
 
     def _report(self) -> RoleReport:
-        return _WAITING if self._process is None else self._process.report()
+        if self._process is None:
+            return _WAITING
+        report = self._process.report()
+        if not report.ready or self._lag is None:
+            return report
+        reason = waits_too_long(self._lag.lags, _now_ms(), self._settings.http.ready_within_s)
+        return report._replace(ready=not reason, reason=reason)
 
 
 def run_role(settings: Settings, role: Role) -> None:

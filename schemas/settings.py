@@ -395,6 +395,8 @@ class HttpSettings(Section):
     """0 takes any free one, which the log and `penstock doctor` name."""
     alive_within_s: float = Field(default=60.0, gt=0)
     """A role is alive when its loop has turned within this time."""
+    ready_within_s: float = Field(default=60.0, gt=0)
+    """A labeller is ready when no record of events has waited for it for longer."""
 
 
 class EmbeddedSettings(Section):
