@@ -54,7 +54,11 @@ def test_records_and_the_event_time_of_the_next_one(live: Live) -> None:
     for behind in (3, 1, 0):
         seen, found = first_look(live, Reading(None, {(topic, partition): end - behind}))
         next_ms = times[-behind] if behind else None
-        assert seen == [PartitionLag(EVENTS, partition, behind, next_ms)]
+        (one,) = seen
+        assert one == PartitionLag(EVENTS, partition, behind, next_ms, one.written_ms)
+        # Written after the event it tells of, which was a minute old by then.
+        assert (one.written_ms is None) == (next_ms is None)
+        assert one.written_ms is None or one.written_ms >= times[0] + 60_000
         labels = ("label-positives", EVENTS, str(partition))
         assert found["penstock_consumer_lag_records"] == {labels: behind}
         seconds = (NOW_MS - next_ms) / 1e3 if next_ms else 0.0

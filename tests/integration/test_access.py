@@ -1,7 +1,9 @@
 """The stack on a Kafka and a Redis that let in only who has a password, a right, and TLS.
 
 Its parties have exactly the rights of `penstock acls`. `PENSTOCK_TEST_ALL_RIGHTS=1` takes each
-right away once; without it a few of them.
+right away once; without it a few of them. Not all of the former pass yet: a fetch that waits at
+the broker when the right to read goes still ends with what it finds, and a labeller that may not
+read comes back by a restart only.
 """
 
 from __future__ import annotations
