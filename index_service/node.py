@@ -28,6 +28,7 @@ from index_service.shard_files import ShardFiles
 from index_service.shares import ShardShare
 from index_service.users import UserReader
 from index_service.vector_feed import VectorFeed
+from schemas.clock import wall_ms
 from schemas.metrics import families, families_by
 from schemas.settings import Settings
 from schemas.status import Reading, RoleReport
@@ -35,11 +36,6 @@ from schemas.topics import ITEM_VECTORS, topic_name
 
 _SEND_TIMEOUT_MS = 5_000
 _BEAT_S = 0.5
-
-
-def wall_ms() -> int:
-    """Milliseconds since 1970-01-01 UTC."""
-    return time.time_ns() // 1_000_000
 
 
 class IndexNode:

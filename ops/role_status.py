@@ -6,10 +6,10 @@ import logging
 import os
 import socket
 import threading
-import time
 
 import redis
 
+from schemas.clock import wall_ms
 from schemas.codec import Decoder, encode
 from schemas.errors import RedisUnavailable
 from schemas.settings import RedisSettings, Settings
@@ -67,7 +67,7 @@ class StatusWriter:
         self._process = process
         self._http = http
         self._instance = f"{socket.gethostname()}:{os.getpid()}"
-        self._started_ms = _now_ms()
+        self._started_ms = wall_ms()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="status", daemon=True)
         self._thread.start()
@@ -103,13 +103,9 @@ class StatusWriter:
             role=self._role,
             instance=self._instance,
             started_ms=self._started_ms,
-            reported_ms=_now_ms(),
+            reported_ms=wall_ms(),
             ready=report.ready,
             reason=report.reason,
             figures=report.figures,
             http=self._http,
         )
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -6,7 +6,6 @@ import gc
 import logging
 import signal
 import threading
-import time
 from contextlib import ExitStack
 
 from ops.access import topics_of
@@ -15,6 +14,7 @@ from ops.role_http import RoleHttp
 from ops.role_lag import RoleLag, waits_too_long
 from ops.role_metrics import role_registry
 from ops.role_status import StatusWriter
+from schemas.clock import wall_ms
 from schemas.errors import BrokerUnavailable
 from schemas.settings import Settings
 from schemas.status import Role, RoleProcess, RoleReport
@@ -76,7 +76,7 @@ class RunningRole:
         address = "" if self._http is None else self._http.address
         with ExitStack() as closing:
             if self._http is not None:
-                lag = RoleLag(self._settings, self._role, process.reading, _now_ms)
+                lag = RoleLag(self._settings, self._role, process.reading, wall_ms)
                 self._lag = lag
                 closing.callback(lag.close)
                 self._registry.register(process)
@@ -96,7 +96,7 @@ class RunningRole:
         report = self._process.report()
         if not report.ready or self._lag is None:
             return report
-        reason = waits_too_long(self._lag.lags, _now_ms(), self._settings.http.ready_within_s)
+        reason = waits_too_long(self._lag.lags, wall_ms(), self._settings.http.ready_within_s)
         return report._replace(ready=not reason, reason=reason)
 
 
@@ -110,10 +110,6 @@ def run_role(settings: Settings, role: Role) -> None:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     running.run()
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def _wait_for_topics(settings: Settings, role: Role, stopping: threading.Event) -> bool:

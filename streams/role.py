@@ -13,6 +13,7 @@ import faust
 from mode.utils.locks import Event
 from prometheus_client import Metric
 
+from schemas.clock import wall_ms
 from schemas.metrics import FromFigures, families
 from schemas.settings import Settings
 from schemas.status import Reading, RoleReport
@@ -31,10 +32,6 @@ _STOP_S = 3.0
 _BEAT_S = 0.5
 
 
-def _wall_clock_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
 class LabelRole:
     """One labeller with its Faust app, which is started anew when Kafka has thrown it out."""
 
@@ -43,17 +40,17 @@ class LabelRole:
     ) -> None:
         self._settings = settings
         self._role = role
-        self._too_large = TooLarge(settings, role, _wall_clock_ms)
+        self._too_large = TooLarge(settings, role, wall_ms)
         self._outbox = Outbox(self._too_large.instead)
         self._labeller: PositivesLabeller | NegativesLabeller
         if role == "label-positives":
-            self._labeller = PositivesLabeller(settings, role, _wall_clock_ms, self._outbox)
+            self._labeller = PositivesLabeller(settings, role, wall_ms, self._outbox)
             # A click waits for nothing; an exposure's label is in no hurry, and lingering halves
             # its cost.
             self._linger_s = 0.0
             self._metrics: tuple[FromFigures, ...] = POSITIVES_METRICS
         else:
-            self._labeller = NegativesLabeller(settings, role, _wall_clock_ms, self._outbox)
+            self._labeller = NegativesLabeller(settings, role, wall_ms, self._outbox)
             self._linger_s = 0.1
             self._metrics = NEGATIVES_METRICS
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -14,6 +14,7 @@ from typing import TypeVar
 import torch
 from prometheus_client import Metric
 
+from schemas.clock import wall_ms
 from schemas.errors import BrokerUnavailable, TopicError
 from schemas.settings import Settings
 from schemas.status import Reading, RoleReport
@@ -44,10 +45,6 @@ T = TypeVar("T")
 _SWITCH_S = 0.0005
 
 
-def _wall_clock_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
 class Trainer:
     """Waits until it leads, restores, connects, and works until it is stopped.
 
@@ -55,7 +52,7 @@ class Trainer:
     to another begins again as a standby, with what that one's checkpoint says.
     """
 
-    def __init__(self, settings: Settings, now_ms: Callable[[], int] = _wall_clock_ms) -> None:
+    def __init__(self, settings: Settings, now_ms: Callable[[], int] = wall_ms) -> None:
         self._settings = settings
         self._now_ms = now_ms
         self._stopping = threading.Event()

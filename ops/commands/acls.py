@@ -29,9 +29,8 @@ def acls(
 
     Parties are the four roles, `producer` (publishes events and items), `client` (asks for
     recall), `operator` (doctor, lag, tail, dashboard), `loader` (`penstock index load`) and `admin`
-    (`penstock topics create`). Each runs with its
-    own user: PENSTOCK_KAFKA__USERNAME, PENSTOCK_KAFKA__PASSWORD and PENSTOCK_REDIS__URL. No
-    password is printed or set.
+    (`penstock topics create`). Each runs with its own user: PENSTOCK_KAFKA__USERNAME,
+    PENSTOCK_KAFKA__PASSWORD and PENSTOCK_REDIS__URL. No password is printed or set.
 
     **Examples**
 

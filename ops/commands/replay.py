@@ -19,6 +19,7 @@ from ops.datasets.registry import load_dataset
 from ops.datasets.retime import TimeMode, retime, retime_items
 from ops.pace import Pace
 from ops.progress import progress
+from schemas.clock import wall_ms
 from schemas.events import CLICK, Event
 from schemas.settings import load_settings
 from streams import EventProducer
@@ -92,14 +93,14 @@ def _publish(
     limit: int | None,
 ) -> Replayed:
     started = time.monotonic()
-    for item in retime_items(dataset.items, mode, _now_ms):
+    for item in retime_items(dataset.items, mode, wall_ms):
         producer.put_item(item)
     producer.flush()
     events = clicks = 0
     total = min(limit or dataset.events_total, dataset.events_total)
     with progress(dataset.name, total, "events") as advance:
         for batch in _paced(islice(dataset.events, total), rate):
-            timed = list(retime(batch, mode, _now_ms))
+            timed = list(retime(batch, mode, wall_ms))
             producer.send_many(timed)
             events += len(timed)
             clicks += sum(event.action == CLICK for event in timed)
@@ -126,7 +127,3 @@ def _batches(events: Iterable[Event], size: int) -> Iterator[tuple[Event, ...]]:
     rest = iter(events)
     while batch := tuple(islice(rest, size)):
         yield batch
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

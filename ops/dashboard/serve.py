@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-import time
 from collections.abc import Callable
 
 import msgspec
@@ -18,14 +17,11 @@ from ops.dashboard.kafka_watch import KafkaWatch
 from ops.dashboard.server import make_app
 from ops.dashboard.snapshot import Snapshot
 from ops.role_status import read_statuses
+from schemas.clock import wall_ms
 from schemas.errors import EnvironmentProblem
 from schemas.settings import Settings
 
 _SHUTDOWN_S = 1.0
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def serve(settings: Settings, host: str, port: int, say: Callable[[str], None]) -> None:
@@ -57,9 +53,9 @@ async def _serve(settings: Settings, host: str, port: int, say: Callable[[str], 
             msg = f"the dashboard needs a free port; {host}:{port}: {error.strerror}; "
             raise EnvironmentProblem(msg + "name another: --port, or 0 for any") from error
         # Kafka's clients take a while to begin: the page is there before.
-        watch = KafkaWatch(settings, _now_ms)
+        watch = KafkaWatch(settings, wall_ms)
         collector = Collector(
-            settings.namespace, lambda: read_statuses(settings), watch, publish, _now_ms
+            settings.namespace, lambda: read_statuses(settings), watch, publish, wall_ms
         )
         looking = threading.Thread(target=collector.run, name="collector", daemon=True)
         looking.start()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
@@ -16,15 +15,12 @@ from ops.broker import BOOTSTRAP_MS, check_reachable, existing_topics
 from ops.lag.next_records import NOTHING, NextRecords
 from ops.lag.rows import LagRow, Offsets, lag_row, next_offset
 from ops.lag.subscriptions import Subscription, subscriptions
+from schemas.clock import wall_ms
 from schemas.errors import BrokerUnavailable, TopicError
 from schemas.settings import Settings
 
 _EARLIEST, _LATEST = -2, -1
 _REQUEST_MS = 5_000
-
-
-def _wall_clock_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 class LagReader:
@@ -39,7 +35,7 @@ class LagReader:
         settings: Settings,
         *,
         timeout_s: float = 10.0,
-        now_ms: Callable[[], int] = _wall_clock_ms,
+        now_ms: Callable[[], int] = wall_ms,
     ) -> None:
         """`timeout_s`: the most that reading records may take, each time."""
         self._settings = settings
