@@ -14,6 +14,9 @@ from schemas.vectors import Float32Array, unpack_vector
 
 Metric = Literal["cosine", "ip", "l2"]
 
+_UNIT_SQUARE = 1e-5
+"""So far may the square of a length be from 1 by the rounding of float32."""
+
 
 class Neighbours(NamedTuple):
     """Items by falling score to a query."""
@@ -145,11 +148,17 @@ def unit(values: npt.ArrayLike) -> Float32Array | None:
 
 
 def unit_vector(data: bytes, dim: int) -> Float32Array:
-    """The vector of a record, at length 1. Raises DecodeError when it is none of `dim` numbers."""
+    """The vector of a record, at length 1; one that is but for rounding stays as it is.
+
+    Raises DecodeError when it is none of `dim` numbers.
+    """
     if len(data) != 4 * dim:
         msg = f"a vector must have {4 * dim} bytes ({dim} float32); got {len(data)}; see towers.dim"
         raise DecodeError(msg)
-    vector = unit(unpack_vector(data))
+    given = unpack_vector(data)
+    if abs(float(given @ given) - 1.0) < _UNIT_SQUARE:  # false for what is not finite
+        return given
+    vector = unit(given)
     if vector is None:
         msg = "a vector must be finite and not zero; this one is not; publish the item again"
         raise DecodeError(msg)

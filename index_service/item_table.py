@@ -81,7 +81,7 @@ class ItemTable:
                 msg = f"{name} must be finite and at least 0; got {value}; publish the item again"
                 raise DecodeError(msg)
         known = self.slots.slot_of(item.item_id)
-        moved = known is None or not np.array_equal(self.slots.vectors[known], vector)
+        moved = known is None or self.slots.vectors[known].tobytes() != vector.tobytes()
         slot = self.slots.put(item.item_id, vector)
         self.servable = _grown(self.servable, self.slots.capacity)
         self._serve(slot, item.available)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
 from pathlib import Path
 
@@ -29,6 +29,7 @@ class ShardFiles:
         index: NodeIndex,
         executor: Executor,
         figures: NodeFigures,
+        monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         """`source` names the topic, and is another when the topic is made anew."""
         self._settings = settings
@@ -39,7 +40,9 @@ class ShardFiles:
         folder = settings.index.snapshot_dir or settings.embedded.data_dir / "index"
         self._folder = folder / settings.namespace / settings.index.replica
         self._saved: dict[int, int] = {}
-        self._next_s = time.monotonic() + settings.index.snapshot_every_s
+        self._monotonic_s = monotonic_s
+        self._next_s = monotonic_s() + settings.index.snapshot_every_s
+        self._due: list[int] = []  # partitions still to be looked at in this round
         self._writing: Future[None] | None = None
 
     async def restore(self, partition: int, shard: Shard, end: int) -> int:
@@ -55,15 +58,21 @@ class ShardFiles:
 
         Each loaded shard that has changed is written once every `index.snapshot_every_s`.
         """
-        if time.monotonic() < self._next_s or (self._writing and not self._writing.done()):
+        if self._writing and not self._writing.done():
             return
-        for partition, offset in offsets.items():
-            if partition in self._index.ready and self._saved.get(partition) != offset:
+        if not self._due:
+            if self._monotonic_s() < self._next_s:
+                return
+            self._next_s = self._monotonic_s() + self._settings.index.snapshot_every_s
+            self._due = list(offsets)
+        while self._due:
+            partition = self._due.pop(0)
+            offset = offsets.get(partition)
+            if partition in self._index.ready and offset not in (None, self._saved.get(partition)):
                 self._saved[partition] = offset
                 shard = self._index.shard(partition)
                 self._writing = self._executor.submit(self._write, partition, offset, shard)
                 return
-        self._next_s = time.monotonic() + self._settings.index.snapshot_every_s
 
     def _restore(self, partition: int, shard: Shard, end: int) -> int:
         towers, source = self._settings.towers, self._source_of(partition)

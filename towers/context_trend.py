@@ -34,12 +34,15 @@ class ContextTrend:
         self._counts: OrderedDict[str, dict[int, float]] = OrderedDict()  # newest last
         self._clocks: dict[str, float] = {}
         """Taken within the value since its landmark."""
+        self._best: dict[str, tuple[Ints, Doubles]] = {}
+        """What was listed of a value since it was last added to."""
 
     def add(self, context: Mapping[str, FeatureValue], item: int, weight: float) -> None:
         """A user of that context took or looked at the item."""
         for _, key in self._keys(context):
             counts = self._counts.setdefault(key, {})
             self._counts.move_to_end(key)
+            self._best.pop(key, None)
             clock = self._clocks.get(key, 0.0) + weight
             if clock > _RENORMALISE * _HALF_LIFE:
                 clock -= _RENORMALISE * _HALF_LIFE
@@ -54,19 +57,24 @@ class ContextTrend:
         while len(self._counts) > self._values:
             forgotten, _ = self._counts.popitem(last=False)
             del self._clocks[forgotten]
+            self._best.pop(forgotten, None)
 
     def listed(self, context: Mapping[str, FeatureValue]) -> dict[str, tuple[Ints, Doubles]]:
         """By feature: the items most taken within the user's value, and the signal of each."""
         found: dict[str, tuple[Ints, Doubles]] = {}
         for name, key in self._keys(context):
-            counts = self._counts.get(key)
-            if counts and name not in found:  # of several categories the first one known
-                rows = ints(counts)
-                growth = 2 ** (self._clocks[key] / _HALF_LIFE)
-                values = bias(np.fromiter(counts.values(), np.float64, len(counts)) / growth)
-                places, above = above_the_rest(values, self._items)
-                found[name] = rows[places], above
+            if key in self._counts and name not in found:  # of several categories the first known
+                best = self._best.get(key)
+                found[name] = self._best[key] = self._listed(key) if best is None else best
         return found
+
+    def _listed(self, key: str) -> tuple[Ints, Doubles]:
+        counts = self._counts[key]
+        rows = ints(counts)
+        growth = 2 ** (self._clocks[key] / _HALF_LIFE)
+        values = bias(np.fromiter(counts.values(), np.float64, len(counts)) / growth)
+        places, above = above_the_rest(values, self._items)
+        return rows[places], above
 
     def _keys(self, context: Mapping[str, FeatureValue]) -> Iterator[tuple[str, str]]:
         if not self._items:
@@ -98,3 +106,4 @@ class ContextTrend:
             for key, row, count in zip(keys, rows, counts, strict=True)
         )
         self._clocks = dict(zip(keys, unpacked(state["clocks"], list[float]), strict=True))
+        self._best = {}

@@ -90,25 +90,7 @@ class Inbox:
 
     def poll(self, timeout_ms: int, max_records: int) -> list[Incoming]:
         """Records as soon as there are any; none after the timeout. Raises BrokerUnavailable."""
-        try:
-            polled = self._consumer.poll(timeout_ms=timeout_ms, max_records=max_records)
-        except KafkaError as error:
-            raise BrokerUnavailable(str(error)) from error
-        incoming = []
-        for part, records in polled.items():
-            for record in records:
-                incoming.append(
-                    Incoming(
-                        part.topic,
-                        part.partition,
-                        record.offset,
-                        record.key,
-                        record.value,
-                        record.headers,
-                    )
-                )
-            self.positions[part.topic][part.partition] = records[-1].offset + 1
-        return incoming
+        return self._hand_out(self._fetch(timeout_ms, max_records))
 
     def waiting(self, topic: str | None = None) -> int:
         """Records on the broker that were not polled, as of its last answer."""
@@ -147,6 +129,29 @@ class Inbox:
     def close(self) -> None:
         """Disconnect."""
         self._consumer.close(autocommit=False, timeout_ms=_PROBE_MS)
+
+    def _fetch(self, timeout_ms: int, max_records: int) -> list[Incoming]:
+        try:
+            polled = self._consumer.poll(timeout_ms=timeout_ms, max_records=max_records)
+        except KafkaError as error:
+            raise BrokerUnavailable(str(error)) from error
+        return [
+            Incoming(
+                part.topic,
+                part.partition,
+                record.offset,
+                record.key,
+                record.value,
+                record.headers,
+            )
+            for part, records in polled.items()
+            for record in records
+        ]
+
+    def _hand_out(self, records: list[Incoming]) -> list[Incoming]:
+        for record in records:
+            self.positions[record.topic][record.partition] = record.offset + 1
+        return records
 
     def _find(self, topics: list[str]) -> list[Any]:
         # Of all topics: asking for one by name may create it, with the broker's own layout.

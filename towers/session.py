@@ -27,14 +27,14 @@ log = logging.getLogger(__name__)
 
 _IDLE_MS = 20  # an idle turn waits so long for a positive
 _LATER_PAUSE_S = 0.05  # to find no negatives costs as much as to learn a click: not every turn
-_POLL_RECORDS = 64
+POLL_RECORDS = 64
 _FLUSH_S = 1.0
 
 
 class Session:
     """Refreshes users, learns a step, publishes, and reads negatives when nothing else waits.
 
-    A new click waits for one turn at most, so what a turn does is bounded.
+    A new click waits for one piece of a turn's work at most: between them, whoever acted is served.
     """
 
     def __init__(
@@ -73,17 +73,15 @@ class Session:
     def turn(self) -> None:
         """Take in what came, and do a bounded piece of everything that follows from it."""
         self.turned_s = time.monotonic()
-        found = self._polls.poll(self._links.first, self._idle_ms(), _POLL_RECORDS)
-        acted = self._intake.take(found)
-        self._acted.update(acted)
-        self._core.users.owe(acted)
-        self._refresh_users()
+        self._serve(self._idle_ms())
         self._take_negatives()
+        self._core.users.write_patient(self._core.learner.user_records)
+        self._serve_more()
         stepped = self._learn_when_due()
         if stepped:
             self._core.users.owe_later([ANYONE])
-        if stepped or any(record.topic == self._items for record in found):
             self._next_publish_s = 0.0
+        self._serve_more()
         self._publish_when_due(scan=stepped)
         self._note_progress()
         if self._polls.was_away or self._links.vectors.lost:
@@ -139,10 +137,31 @@ class Session:
     def _idle_ms(self) -> int:
         """How long a turn waits for a positive, when there is none."""
         learner, _, users = self._core
-        if users.ready or self._publishing.waiting or self._negatives or self._behind >= 1:
+        if (
+            users.urgent
+            or users.due
+            or self._publishing.waiting
+            or self._negatives
+            or self._behind >= 1
+        ):
             return 0
         left_ms = 1e3 * (self._next_step_s - time.monotonic())
         return min(_IDLE_MS, max(0, round(left_ms))) if learner.pending else _IDLE_MS
+
+    def _serve(self, wait_ms: int = 0) -> None:
+        """Take in what came, and write the records of those who acted."""
+        found = self._polls.poll(self._links.first, wait_ms, POLL_RECORDS)
+        acted = self._intake.take(found)
+        if any(record.topic == self._items for record in found):
+            self._next_publish_s = 0.0
+        self._acted.update(acted)
+        self._core.users.owe(acted)
+        self._refresh_users()
+
+    def _serve_more(self) -> None:
+        """Between two pieces of work; not while so many come that learning is behind."""
+        if self._core.learner.pending < self._settings.trainer.batch:
+            self._serve()
 
     @property
     def _behind(self) -> float:
@@ -184,9 +203,8 @@ class Session:
         users.owe_later(self._core.learner.observe(self._negatives.next()))
 
     def _refresh_users(self) -> None:
-        """Of all who acted; of others, some."""
         users = self._core.users
-        while users.ready:
+        while users.urgent:
             written = users.write(self._core.learner.user_records)
             at = self._now_ms()
             for user_id, record in written:
@@ -196,8 +214,6 @@ class Session:
                     self._latency.add(late_ms)
                     # A producer's clock may be ahead, and a sum must not go back.
                     self._metrics.click_to_user_vector_seconds.observe(max(0, late_ms) / 1e3)
-            if not users.urgent:
-                return
 
     def _note_progress(self) -> None:
         if not self.caught_up and not self._links.first.missing_at_start():

@@ -22,14 +22,15 @@ from schemas.topics import ITEM_VECTORS, ITEMS, NEGATIVES, POSITIVES, topic_name
 from towers.arrays import unpacked
 from towers.checkpoint import CheckpointStore
 from towers.core import Core, Links
-from towers.inbox import Inbox, Positions
+from towers.eager_inbox import EagerInbox
+from towers.inbox import Positions
 from towers.lead import Lead
 from towers.learner import Learner
 from towers.metrics import TrainerMetrics
 from towers.published_log import read_back
 from towers.publisher import Publisher
 from towers.saver import CheckpointSaver
-from towers.session import Session
+from towers.session import POLL_RECORDS, Session
 from towers.user_writer import UserWriter, connect_redis
 from towers.vector_writer import VectorWriter
 from towers.wakefulness import Wakefulness
@@ -186,9 +187,9 @@ class Trainer:
         with ExitStack() as undo:
             learner, publisher, _ = self._core
             told = read_back(settings, positions.get(vectors, {}), learner, publisher)
-            first = Inbox(settings.kafka, [positives, items], positions, group)
+            first = EagerInbox(settings.kafka, [positives, items], positions, group, POLL_RECORDS)
             undo.callback(first.close)
-            later = Inbox(settings.kafka, [negatives], positions, group)
+            later = EagerInbox(settings.kafka, [negatives], positions, group, fetch=1)
             undo.callback(later.close)
             links = Links(first, later, VectorWriter(settings, mind.awake), told)
             undo.pop_all()

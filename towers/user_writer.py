@@ -42,8 +42,8 @@ class UserWriter:
     """One pipeline per call. While Redis fails, users wait here and their records are made anew
     when it answers again, so that none is lost and none is stale.
 
-    Users who acted come first. Those who only passed items over are many: they wait until some are
-    together, and few are written at a time, so that nobody who acts waits for them.
+    Users who acted are written at once. Those who only passed items over are many: they wait until
+    some are together, and few are written at a time, so that nobody who acts waits for them.
     """
 
     def __init__(self, settings: Settings, client: redis.Redis, now_ms: Callable[[], int]) -> None:
@@ -85,15 +85,16 @@ class UserWriter:
         self.owe(list(self._patient))
 
     @property
-    def ready(self) -> bool:
-        """Someone is owed a record, and it is time to try."""
-        now_ms = self._now_ms()
-        return bool(self._owed or self._patient_due(now_ms)) and now_ms >= self._not_before_ms
+    def urgent(self) -> bool:
+        """Someone who acted is owed a record, and it is time to try."""
+        return bool(self._owed) and self._may_try()
 
     @property
-    def urgent(self) -> bool:
-        """Someone who acted is owed a record."""
-        return bool(self._owed)
+    def due(self) -> bool:
+        """Those with patience have waited long enough, and it is time to try."""
+        many = len(self._patient) >= _PATIENT_AT_ONCE
+        late = bool(self._patient) and self._now_ms() >= self._patient_due_ms
+        return (many or late) and self._may_try()
 
     @property
     def crowded(self) -> bool:
@@ -101,13 +102,17 @@ class UserWriter:
         return len(self._patient) >= _CROWD
 
     def write(self, make: Callable[[list[str], int], Records]) -> Records:
-        """Write the records, made by `make`, of the next users; returns what Redis has taken."""
-        if not self.ready:
+        """Write the records, made by `make`, of the next who acted; returns what Redis took."""
+        return self._write(list(islice(self._owed, _AT_ONCE)), make) if self.urgent else []
+
+    def write_patient(self, make: Callable[[list[str], int], Records]) -> Records:
+        """The same of some who did not act, once it is due."""
+        if not self.due:
             return []
-        user_ids = list(islice(self._owed, _AT_ONCE))
-        if self._patient_due(self._now_ms()):
-            user_ids += islice(self._patient, max(0, _PATIENT_AT_ONCE - len(user_ids)))
-            self._patient_due_ms = self._now_ms() + _PATIENCE_MS
+        self._patient_due_ms = self._now_ms() + _PATIENCE_MS
+        return self._write(list(islice(self._patient, _PATIENT_AT_ONCE)), make)
+
+    def _write(self, user_ids: list[str], make: Callable[[list[str], int], Records]) -> Records:
         records = make(user_ids, self._now_ms())
         towers, ttl_s = self._settings.towers, self._settings.redis.user_ttl_s
         try:
@@ -127,9 +132,8 @@ class UserWriter:
             self._patient.pop(user_id, None)
         return records
 
-    def _patient_due(self, now_ms: int) -> bool:
-        many = len(self._patient) >= _PATIENT_AT_ONCE
-        return many or (bool(self._patient) and now_ms >= self._patient_due_ms)
+    def _may_try(self) -> bool:
+        return self._now_ms() >= self._not_before_ms
 
     def _note_failure(self, error: redis.RedisError) -> None:
         self.errors += 1

@@ -19,6 +19,7 @@ from towers.inbox import BOOTSTRAP_MS, RECONNECT_MS
 log = logging.getLogger(__name__)
 
 _BLOCK_MS = 500
+_LINGER_MS = 5  # the vectors of a turn go together, to the broker and from there to the index
 _PAUSE_S = 0.5  # between two producers, where the broker refuses what the first one sends
 
 
@@ -103,7 +104,7 @@ class VectorWriter:
         try:
             return KafkaProducer(
                 **self._options,
-                linger_ms=0,
+                linger_ms=_LINGER_MS,
                 acks="all",
                 enable_idempotence=True,
                 allow_auto_create_topics=False,

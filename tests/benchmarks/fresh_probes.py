@@ -21,7 +21,7 @@ from streams import EventProducer
 from tests.benchmarks.bare_chain import EVENTS, floor_topic
 
 _EFFECT_S = 5.0
-_LOOK_S = 0.0005
+_LOOK_S = 0.001
 _PAUSE_S = 0.02
 _K = 10
 
@@ -49,7 +49,7 @@ class Times:
 
 
 class Probes:
-    """Begins one thing, looks every half millisecond until it has its effect, begins the next.
+    """Begins one thing, looks every millisecond until it has its effect, begins the next.
 
     A user clicks the top item of a list from which seen items are left out, so the changed list is
     the first one without it: no learning from others is taken for the click's effect.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -39,12 +40,17 @@ class Node:
     """Shards 0 and 1 with their files, and nothing else of a node."""
 
     def __init__(
-        self, folder: Path, executor: ThreadPoolExecutor, source: str = "topic/1", epoch: int = 1
+        self,
+        folder: Path,
+        executor: ThreadPoolExecutor,
+        source: str = "topic/1",
+        epoch: int = 1,
+        monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         chosen = settings(folder, epoch)
         self.index = NodeIndex(chosen, (), executor)
         self.figures = NodeFigures()
-        self.files = ShardFiles(chosen, source, self.index, executor, self.figures)
+        self.files = ShardFiles(chosen, source, self.index, executor, self.figures, monotonic_s)
 
     def restore(self, partition: int, end: int) -> int:
         shard = self.index.hold(partition)
@@ -83,6 +89,31 @@ def test_shards_come_back_with_the_offset_to_read_on_from(
     for number, item_id in enumerate(ids):
         np.testing.assert_array_equal(known[item_id], VECTORS[number])
     assert (other.index.shard(0).step, other.index.shard(0).trend_clock) == (5, 9.0)
+
+
+def test_shards_that_change_all_the_time_are_each_written_once_a_round(
+    tmp_path: Path, executor: ThreadPoolExecutor
+) -> None:
+    clock = [0.0]
+    node = Node(tmp_path, executor, monotonic_s=lambda: clock[0])
+    for partition in (0, 1):
+        node.restore(partition, end=0)
+        node.index.open(partition)
+    node.fill()
+    offset = 0
+
+    def written() -> int:
+        nonlocal offset
+        offset += 1
+        node.files.save_some({0: offset, 1: offset})
+        return node.figures.counts["snapshots"]
+
+    for round_, files in ((1.0, 2), (2.0, 4)):
+        clock[0] = round_
+        eventually(written, lambda seen, files=files: seen == files, f"{files} files are written")
+        executor.submit(int).result()
+        assert [written() for _ in range(5)] == [files] * 5
+    assert sorted(path.name for path in tmp_path.rglob("*.shard")) == ["0.shard", "1.shard"]
 
 
 def test_files_that_do_not_fit_are_passed_over(

@@ -26,6 +26,9 @@ class Rig:
     def write(self) -> list[str]:
         return [user_id for user_id, _ in self.writer.write(self.make)]
 
+    def write_patient(self) -> list[str]:
+        return [user_id for user_id, _ in self.writer.write_patient(self.make)]
+
     def stored(self, user_id: str) -> UserRecord:
         value, ttl_s = self.redis.values[user_key("penstock", 1, user_id)]
         assert ttl_s == self.settings.redis.user_ttl_s
@@ -37,7 +40,7 @@ def test_writes_each_user_once() -> None:
     rig.writer.owe(["a", "b", "a"])
     assert rig.write() == ["a", "b"]
     assert rig.stored("a").refreshed_ms == 1_000
-    assert not rig.writer.ready
+    assert not rig.writer.urgent
     assert rig.write() == []
 
 
@@ -49,7 +52,7 @@ def test_an_outage_loses_nobody_and_nothing_is_stale(caplog: pytest.LogCaptureFi
         tries = 0
         for _ in range(600):  # a minute
             rig.now_ms += 100
-            tries += rig.writer.ready
+            tries += rig.writer.urgent
             assert rig.write() == []
         assert rig.writer.failing
         assert rig.writer.errors == tries
@@ -74,31 +77,33 @@ def test_many_users_are_written_in_parts() -> None:
     assert len(rig.redis.values) == 300
 
 
-def test_those_with_patience_wait_for_company_and_for_those_who_act() -> None:
+def test_those_with_patience_wait_for_company_and_never_ride_with_those_who_act() -> None:
     rig = Rig()
     rig.writer.owe_later(["a", "b"])
-    assert not rig.writer.ready
+    assert not (rig.writer.urgent or rig.writer.due)
     rig.now_ms += 49
     rig.writer.owe(["b", "c"])
+    assert rig.write_patient() == []
     assert rig.write() == ["b", "c"]  # who acts has patience no longer
     rig.now_ms += 1
     rig.writer.owe(["d"])
-    assert rig.write() == ["d", "a"]
+    assert rig.write() == ["d"]
+    assert rig.writer.due
+    assert rig.write_patient() == ["a"]
     rig.writer.owe_later(f"u{number}" for number in range(31))
-    assert rig.write() == []
+    assert rig.write_patient() == []
     rig.writer.owe_later(["last"])  # 32 are company enough
-    assert rig.write()[-1] == "last"
+    assert rig.write_patient()[-1] == "last"
     assert rig.writer.owed == []
 
 
-def test_those_who_act_take_the_room_of_those_with_patience() -> None:
+def test_those_with_patience_are_written_a_few_at_a_time() -> None:
     rig = Rig()
     rig.writer.owe_later(f"patient{number}" for number in range(40))
-    rig.writer.owe(f"u{number}" for number in range(30))
-    assert len(rig.write()) == 32
-    assert rig.writer.owed[0] == "patient2"
+    assert len(rig.write_patient()) == 32
+    assert rig.writer.owed[0] == "patient32"
     rig.writer.hurry()
-    assert len(rig.write()) == 38
+    assert len(rig.write()) == 8
 
 
 def test_those_with_patience_are_crowded_at_some_number() -> None:
@@ -107,5 +112,5 @@ def test_those_with_patience_are_crowded_at_some_number() -> None:
     assert not rig.writer.crowded
     rig.writer.owe_later(["one more"])
     assert rig.writer.crowded
-    rig.write()
+    rig.write_patient()
     assert not rig.writer.crowded
