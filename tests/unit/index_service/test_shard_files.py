@@ -6,6 +6,8 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from operator import eq
 from pathlib import Path
 
 import numpy as np
@@ -110,7 +112,7 @@ def test_shards_that_change_all_the_time_are_each_written_once_a_round(
 
     for round_, files in ((1.0, 2), (2.0, 4)):
         clock[0] = round_
-        eventually(written, lambda seen, files=files: seen == files, f"{files} files are written")
+        eventually(written, partial(eq, files), f"{files} files are written")
         executor.submit(int).result()
         assert [written() for _ in range(5)] == [files] * 5
     assert sorted(path.name for path in tmp_path.rglob("*.shard")) == ["0.shard", "1.shard"]
