@@ -42,10 +42,12 @@ class Plan:
     wanted: int
     """Nearest items to rank; 0 without a vector."""
     fetched: int
-    """To ask the backend for; 0: compare."""
+    """To take of the nearest of all items, as some of them are not admitted; 0: see `among`."""
+    by_backend: bool
+    """Those come from the backend; else every vector is compared."""
     among: IntArray | None
-    """Slots to compare; None when the backend is asked. They are looked up with the lock held:
-    numpy gives nonsense of flags that change while it lists them."""
+    """Slots to compare, all of them admitted. They are looked up with the lock held: numpy gives
+    nonsense of flags that change while it lists them."""
     unwritten: list[str]
     """Items that the backend may not find as they are."""
 
@@ -56,12 +58,13 @@ def plan_search(query: Query, items: ItemTable, live: LiveIndex, exact_below: in
     wanted = 0
     if query.vector is not None:
         wanted = min(_NEAREST_PER_K * query.k + _NEAREST_MORE, admitted.count)
+    total, used = len(items.slots), items.slots.used
     by_backend = live.backend is not None and admitted.count >= max(exact_below, 1)
-    by_backend &= admitted.count >= _SCAN_BELOW * len(items.slots)
+    by_backend &= wanted > 0 and admitted.count >= _SCAN_BELOW * total
     fetched = 0
-    if wanted and by_backend:
+    if wanted and (by_backend or admitted.count >= _GATHER_BELOW * used):
         # What is excluded was liked or seen, so it lies near the query: it is counted in full.
-        fetched = wanted * len(items.slots) // admitted.count + len(query.exclude)
+        fetched = wanted * (total if by_backend else used) // admitted.count + len(query.exclude)
     plan = Plan(
         query=query,
         items=items,
@@ -69,14 +72,15 @@ def plan_search(query: Query, items: ItemTable, live: LiveIndex, exact_below: in
         vectors=items.slots.vectors,
         wanted=wanted,
         fetched=fetched,
+        by_backend=by_backend,
         among=None,
-        unwritten=live.unwritten() if fetched else [],
+        unwritten=live.unwritten() if by_backend else [],
     )
     return plan if fetched or not wanted else comparing(plan, items)
 
 
 def comparing(plan: Plan, items: ItemTable) -> Plan:
-    """The plan, as of now and without the backend; the lock is held."""
+    """The plan, as of now, by comparing what is admitted one by one; the lock is held."""
     admitted = Admission(items, plan.query)
     return dataclasses.replace(
         plan,
@@ -85,6 +89,7 @@ def comparing(plan: Plan, items: ItemTable) -> Plan:
         vectors=items.slots.vectors,
         wanted=min(plan.wanted, admitted.count),
         fetched=0,
+        by_backend=False,
         among=admitted.slots(),
     )
 
@@ -98,12 +103,13 @@ def propose(plans: Sequence[Plan], live: LiveIndex) -> list[list[str] | IntArray
     asking: dict[int, list[int]] = defaultdict(list)
     comparing_all: dict[int, list[int]] = defaultdict(list)
     for at, plan in enumerate(plans):
-        if plan.fetched:
+        if plan.fetched and plan.by_backend:
             asking[_rung(plan.fetched)].append(at)
-        elif plan.among is not None and _GATHER_BELOW * len(plan.vectors) > len(plan.among):
-            found[at] = _compare(plan, plan.vectors[plan.among] @ _vector(plan), plan.among)
-        elif plan.among is not None:
+        elif plan.fetched:
             comparing_all[len(plan.vectors)].append(at)
+        elif plan.among is not None:
+            cosines = plan.vectors[plan.among] @ _vector(plan)
+            found[at] = plan.among[top(cosines, plan.wanted)]
     for members in asking.values():
         k = max(plans[at].fetched for at in members)
         near = live.search_many(_stacked(plans, members), k)
@@ -112,9 +118,7 @@ def propose(plans: Sequence[Plan], live: LiveIndex) -> list[list[str] | IntArray
     for members in comparing_all.values():
         products = _stacked(plans, members) @ plans[members[0]].vectors.T  # (queries, used)
         for at, cosines in zip(members, products, strict=True):
-            slots = plans[at].among
-            assert slots is not None  # or it would not be compared
-            found[at] = _compare(plans[at], cosines[slots], slots)
+            found[at] = top(cosines, plans[at].fetched)
     return found
 
 
@@ -132,10 +136,6 @@ def near_slots(plan: Plan, found: list[str] | IntArray, admitted: Admission) -> 
 
 def _stacked(plans: Sequence[Plan], members: list[int]) -> Float32Array:
     return np.stack([_vector(plans[at]) for at in members])  # (queries, dim)
-
-
-def _compare(plan: Plan, cosines: Float32Array, slots: IntArray) -> IntArray:
-    return slots[top(cosines, plan.wanted)]
 
 
 def _vector(plan: Plan) -> Float32Array:

@@ -13,6 +13,7 @@ from itertools import chain
 
 from aiokafka import AIOKafkaProducer
 from prometheus_client import Metric
+from threadpoolctl import threadpool_limits
 
 from index_service.answering import Answering
 from index_service.connecting import connected, layout_of_topic
@@ -61,7 +62,10 @@ class IndexNode:
 
     def run(self) -> None:
         """See `RoleProcess.run`."""
-        asyncio.run(self._run_until_stopped())
+        # Threads of BLAS wait for each other by spinning: beside other processes that takes the
+        # rate by a third and triples the slowest. A node on many cores is several nodes.
+        with threadpool_limits(1, user_api="blas"):
+            asyncio.run(self._run_until_stopped())
 
     def stop(self) -> None:
         """See `RoleProcess.stop`; `run` returns within 3 s."""

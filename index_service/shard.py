@@ -179,7 +179,7 @@ class Shard:
             below = self._index.exact_below
             plans = [plan_search(each, self._items, self._live, below) for each in queries]
         for plan in plans:
-            if plan.fetched and plan.query.vector is not None:
+            if plan.by_backend and plan.query.vector is not None:
                 self._checks.saw(plan.query.vector)
         found = propose(plans, self._live)
         return [self._answer(*each) for each in zip(plans, found, strict=True)]

@@ -19,44 +19,52 @@ Float64Array = npt.NDArray[np.float64]
 
 
 class TrendCounts:
-    """Decayed counts by name and slot, each true at the slot's own clock."""
+    """Decayed counts by slot and name, each true at the slot's own clock."""
 
     def __init__(self) -> None:
-        self._counts: dict[str, Float64Array] = {}
-        self._clocks = np.zeros(0)
+        self._names: list[str] = []
+        self._counts: Float64Array = np.zeros((0, 0))  # (slots, names)
+        self._clocks: Float64Array = np.zeros(0)
 
     @classmethod
     def of(cls, counts: Mapping[str, Float64Array], clocks: Float64Array) -> TrendCounts:
-        """Counts by name and clocks, (slots,) each, which it takes over."""
+        """Counts by name and clocks, (slots,) each; it takes the clocks over."""
         made = cls()
-        made._counts, made._clocks = dict(counts), clocks
+        made._names, made._clocks = list(counts), clocks
+        made._counts = (
+            np.stack([*counts.values()], axis=1) if counts else np.zeros((len(clocks), 0))
+        )
         return made
 
     def copied(self, used: int) -> tuple[dict[str, Float64Array], Float64Array]:
         """Counts by name and clocks, copies of (used,) each."""
-        counts = {name: array[:used].copy() for name, array in self._counts.items()}
-        return counts, self._clocks[:used].copy()
+        columns = self._counts[:used].T.copy()  # (names, used)
+        return dict(zip(self._names, columns, strict=True)), self._clocks[:used].copy()
 
     def put(self, slot: int, item: ItemVector, capacity: int) -> None:
         """Take over the item's counts; `capacity` is above every slot in use."""
         if len(self._clocks) < capacity:
-            missing = (0, capacity - len(self._clocks))
-            self._counts = {name: np.pad(array, missing) for name, array in self._counts.items()}
-            self._clocks = np.pad(self._clocks, missing)
-        for name in item.counts.keys() - self._counts.keys():
-            self._counts[name] = np.zeros(len(self._clocks))
-        for name, array in self._counts.items():
-            array[slot] = item.counts.get(name, 0.0)
+            missing = capacity - len(self._clocks)
+            self._counts = np.pad(self._counts, ((0, missing), (0, 0)))
+            self._clocks = np.pad(self._clocks, (0, missing))
+        new = [name for name in item.counts if name not in self._names]
+        if new:
+            self._names += new
+            self._counts = np.pad(self._counts, ((0, 0), (0, len(new))))
+        self._counts[slot] = [item.counts.get(name, 0.0) for name in self._names]
         self._clocks[slot] = item.trend_clock
 
     def biases(
         self, weights: Mapping[str, float], slots: IntArray, clock: float
     ) -> dict[str, Float64Array]:
         """(len(slots),) each: the signals of the counts that have a weight, at `clock`."""
-        found: dict[str, Float64Array] = {}
-        ages = clock - self._clocks[slots]
-        for name, array in self._counts.items():
-            half_life = half_life_of(name)
-            if half_life is not None and weights.get(name, 0.0):
-                found[name] = bias(faded(array[slots], ages, half_life))
-        return found
+        half_lives = {
+            place: half_life
+            for place, name in enumerate(self._names)
+            if weights.get(name, 0.0) and (half_life := half_life_of(name)) is not None
+        }
+        # All at once: a query asks for few slots, and each numpy call costs as much as hundreds.
+        ages = (clock - self._clocks[slots])[:, np.newaxis]
+        counts = self._counts[slots][:, list(half_lives)]  # (slots, names)
+        found = bias(faded(counts, ages, np.array([*half_lives.values()])))
+        return {self._names[place]: found[:, at] for at, place in enumerate(half_lives)}

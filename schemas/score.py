@@ -10,6 +10,7 @@ that one side does not know counts nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -58,6 +59,7 @@ def first_weights(towers: TowerSettings) -> dict[str, float]:
     return dict(zip(names, (towers.positives_weight, towers.exposures_weight), strict=False))
 
 
+@lru_cache(1_024)  # names come with records: a query asks for the same few again and again
 def half_life_of(name: str) -> float | None:
     """Half-life of the counts of that name, on the trainer's clock; None if it names none."""
     kind, _, half_life = name.partition("@")

@@ -347,7 +347,7 @@ class IndexSettings(Section):
     """Of the backend `milvus`: a server's URL, or a file for Milvus Lite."""
     milvus_token: SecretStr | None = None
     """Of the backend `milvus`: the server's token, or user:password."""
-    exact_below: int = Field(default=20_000, ge=0)
+    exact_below: int = Field(default=64_000, ge=0)
     """A shard with fewer items is searched exactly."""
     target_recall: float = Field(default=0.995, gt=0, lt=1)
     """Share of the true nearest 100 that a large shard is to find: how widely it searches follows

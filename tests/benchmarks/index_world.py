@@ -11,8 +11,8 @@ from schemas.vectors import Float32Array
 
 DIM = 64
 DEPTH = 100
-_CLUSTERS = 500
-_SPREAD = 0.35
+CLUSTERS = 500
+SPREAD = 0.35
 """Of an item around its cluster's centre, whose coordinates have a spread of 1."""
 _MOVE = 0.3
 """How far an item moves, likewise, before it is brought back to length 1."""
@@ -42,7 +42,7 @@ class World:
 
     def __init__(self, items: int, clustered: bool, seed: int = 0) -> None:
         self._chance = np.random.default_rng(seed)
-        self._centres = self._chance.standard_normal((_CLUSTERS, DIM), np.float32)
+        self._centres = self._chance.standard_normal((CLUSTERS, DIM), np.float32)
         self._clustered = clustered
         self._size = items
         self._next = items
@@ -82,8 +82,8 @@ class World:
         noise = self._chance.standard_normal((count, DIM), np.float32)
         if not self._clustered:
             return _unit(noise)
-        centre = self._chance.integers(_CLUSTERS, size=count)
-        return _unit(self._centres[centre] + _SPREAD * noise)
+        centre = self._chance.integers(CLUSTERS, size=count)
+        return _unit(self._centres[centre] + SPREAD * noise)
 
 
 def _unit(rows: Float32Array) -> Float32Array:

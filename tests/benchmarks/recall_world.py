@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,6 +28,7 @@ from schemas.settings import EmbeddedSettings, Settings
 from schemas.topics import ITEM_VECTORS, topic_name, topic_specs
 from schemas.vectors import Float32Array, ItemVector, UserRecord, pack_vector, user_key
 from tests.benchmarks import echo
+from tests.benchmarks.index_world import CLUSTERS, SPREAD
 from tests.support.polling import eventually
 
 _SEEN = 50
@@ -119,9 +121,16 @@ def _topics(settings: Settings) -> Iterator[None]:
 
 
 def unit_vectors(chance: np.random.Generator, count: int, dim: int) -> Float32Array:
-    """(count, dim), of random directions."""
-    drawn = chance.standard_normal((count, dim), np.float32)
-    return np.asarray(drawn / np.linalg.norm(drawn, axis=1, keepdims=True))
+    """(count, dim), around some centres, as those of a model are that has learned something."""
+    centres = _centres(dim)
+    around = centres[chance.integers(len(centres), size=count)]
+    drawn = around + SPREAD * chance.standard_normal((count, dim), np.float32)
+    return np.asarray(drawn / np.linalg.norm(drawn, axis=1, keepdims=True), dtype=np.float32)
+
+
+@cache
+def _centres(dim: int) -> Float32Array:
+    return np.random.default_rng(7).standard_normal((CLUSTERS, dim), np.float32)
 
 
 def send_item(
