@@ -23,6 +23,8 @@ _COMMIT_S = 1.0
 _NEVER_S = 10 * 365 * 86_400.0
 _TICK_S = 0.2
 _BATCH_BYTES = 262_144
+_METADATA_MS = 10_000
+"""So soon it sees that `events` has more partitions, or that it may read the topic again."""
 
 
 class Labeller(Protocol):
@@ -59,6 +61,7 @@ def build_app(
         stream_processing_timeout=_NEVER_S,
         consumer_auto_offset_reset="earliest",
         consumer_group_instance_id=settings.instance,
+        consumer_metadata_max_age_ms=_METADATA_MS,
         stream_buffer_maxsize=4096,
         stream_wait_empty=False,
         producer_acks=-1,
