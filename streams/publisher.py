@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaError
+from kafka.errors import AuthorizationError, KafkaError
 
 from schemas.errors import BrokerUnavailable, TopicError
 from schemas.settings import Settings
@@ -24,19 +25,10 @@ class Publisher:
     """
 
     def __init__(self, settings: Settings) -> None:
-        servers = settings.kafka.bootstrap_servers
-        try:
-            self._producer: Any = KafkaProducer(
-                **settings.kafka.client_options(),
-                acks="all",
-                linger_ms=0,
-                bootstrap_timeout_ms=_BOOTSTRAP_MS,
-                max_request_size=settings.labelling.max_record_bytes + 1_000_000,
-            )
-        except (KafkaError, OSError) as error:
-            advice = settings.kafka.advice
-            msg = f"Kafka answers at its address; none at {servers} ({error}); {advice}"
-            raise BrokerUnavailable(msg) from error
+        self._settings = settings
+        self._connecting = threading.Lock()
+        self._producer: Any = self._connected()
+        self._refused = False  # by the broker, after which an idempotent producer sends no more
         self._room = Room(_ROOM_BYTES)
         self._failure: BaseException | None = None
 
@@ -71,11 +63,11 @@ class Publisher:
         `room_bytes` were taken for it before. Raises BrokerUnavailable.
         """
         try:
-            future = self._producer.send(topic, key=key, value=value, partition=partition)
+            future = self._able().send(topic, key=key, value=value, partition=partition)
         except Exception as error:
             self._room.give_back(room_bytes)
             msg = f"Kafka takes records for {topic}; it did not: {error!r}; is it running?"
-            self._failure = self._failure or error
+            self._note_failure(error)
             raise BrokerUnavailable(msg) from error
         future.add_errback(self._note_failure)
         future.add_both(lambda _: self._room.give_back(room_bytes))
@@ -95,5 +87,30 @@ class Publisher:
         """Close, with 1 s for what is under way."""
         self._producer.close(timeout=_CLOSE_S)
 
+    def _able(self) -> Any:
+        """The producer, a new one after a refusal: the right may have been given meanwhile."""
+        with self._connecting:
+            if self._refused:
+                self._producer.close(timeout=0)  # a refusal has failed all that waited
+                self._producer = self._connected()
+                self._refused = False
+            return self._producer
+
+    def _connected(self) -> Any:
+        servers = self._settings.kafka.bootstrap_servers
+        try:
+            return KafkaProducer(
+                **self._settings.kafka.client_options(),
+                acks="all",
+                linger_ms=0,
+                bootstrap_timeout_ms=_BOOTSTRAP_MS,
+                max_request_size=self._settings.labelling.max_record_bytes + 1_000_000,
+            )
+        except (KafkaError, OSError) as error:
+            advice = self._settings.kafka.advice
+            msg = f"Kafka answers at its address; none at {servers} ({error}); {advice}"
+            raise BrokerUnavailable(msg) from error
+
     def _note_failure(self, error: BaseException) -> None:
+        self._refused |= isinstance(error, AuthorizationError)
         self._failure = self._failure or error

@@ -211,6 +211,8 @@ _IN_CI = [
     _right("label-positives", "Write", "positives"),
     _right("trainer", "Write", "item-vectors"),
     _right("index", "Write", "recall.replies"),
+    _right("label-negatives", "Read", "events"),
+    _right("producer", "Write", "events"),
 ]
 _TAKEN = list(_NEEDS) if os.environ.get("PENSTOCK_TEST_ALL_RIGHTS") else _IN_CI
 
