@@ -9,7 +9,7 @@ from ops.role_lag import LAG_METRICS
 from ops.role_metrics import ROLE_METRICS
 from schemas.metrics import FromFigures, MetricSpec
 from schemas.status import Role
-from streams.metrics import NEGATIVES_METRICS, POSITIVES_METRICS
+from streams.metrics import LABEL_HISTOGRAMS, NEGATIVES_METRICS, POSITIVES_METRICS
 from towers.metrics import TRAINER_HISTOGRAMS, TRAINER_METRICS
 
 _HEAD = """# Metrics
@@ -28,8 +28,8 @@ def _specs(rows: Iterable[FromFigures]) -> tuple[MetricSpec, ...]:
 
 
 SPECS_BY_ROLE: dict[Role, tuple[MetricSpec, ...]] = {
-    "label-positives": _specs(POSITIVES_METRICS),
-    "label-negatives": _specs(NEGATIVES_METRICS),
+    "label-positives": (*_specs(POSITIVES_METRICS), *LABEL_HISTOGRAMS),
+    "label-negatives": (*_specs(NEGATIVES_METRICS), *LABEL_HISTOGRAMS),
     "trainer": (*_specs(TRAINER_METRICS), *TRAINER_HISTOGRAMS),
     "index": (*_specs(NODE_METRICS), *_specs(SHARD_METRICS), *NODE_HISTOGRAMS),
 }

@@ -12,6 +12,7 @@ from faust.types import TP, EventT
 from schemas.settings import KafkaSettings, Settings
 from schemas.topics import EVENTS, topic_name
 from streams.header_names import read_any_header_name
+from streams.sensor import LabelSensor, LabelTimes
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,11 @@ class Labeller(Protocol):
 
 
 def build_app(
-    settings: Settings, role: str, labeller: Labeller, producer_linger_s: float
+    settings: Settings,
+    role: str,
+    labeller: Labeller,
+    producer_linger_s: float,
+    times: LabelTimes,
 ) -> faust.App:
     """The app of one labelling role: group `<namespace>.<role>`, manual acknowledgement."""
     read_any_header_name()
@@ -75,6 +80,7 @@ def build_app(
         web_enabled=False,
         autodiscover=False,
     )
+    app.monitor = LabelSensor(times)
     events = app.topic(
         topic_name(settings.namespace, EVENTS),
         key_type=bytes,

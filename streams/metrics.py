@@ -21,6 +21,15 @@ _DUPLICATES = FromFigures(
     ),
     {"duplicates": ()},
 )
+COMMIT_SECONDS = MetricSpec(
+    "penstock_label_commit_seconds", "histogram", "How long a commit of offsets took."
+)
+REBALANCE_SECONDS = MetricSpec(
+    "penstock_label_rebalance_seconds",
+    "histogram",
+    "How long this process read nothing because its group shared the partitions out.",
+)
+LABEL_HISTOGRAMS = (COMMIT_SECONDS, REBALANCE_SECONDS)
 _OF_BOTH = (
     _READ,
     _DUPLICATES,

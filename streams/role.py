@@ -22,6 +22,7 @@ from streams.app import build_app
 from streams.labellers import NegativesLabeller, PositivesLabeller
 from streams.metrics import NEGATIVES_METRICS, POSITIVES_METRICS
 from streams.outbox import Outbox
+from streams.sensor import LabelTimes
 from streams.too_large import TooLarge
 
 log = logging.getLogger(__name__)
@@ -53,6 +54,7 @@ class LabelRole:
             self._labeller = NegativesLabeller(settings, role, wall_ms, self._outbox)
             self._linger_s = 0.1
             self._metrics = NEGATIVES_METRICS
+        self._times = LabelTimes()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: Event | None = None
         self._stop_asked = False
@@ -99,7 +101,8 @@ class LabelRole:
 
     def collect(self) -> Iterable[Metric]:
         """See `schemas.metrics`."""
-        return families(self._metrics, self.report().figures)
+        yield from families(self._metrics, self.report().figures)
+        yield from self._times.collect()
 
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -123,7 +126,7 @@ class LabelRole:
             await asyncio.sleep(_BEAT_S)
 
     async def _run_app(self, stopping: Event) -> None:
-        app = build_app(self._settings, self._role, self._labeller, self._linger_s)
+        app = build_app(self._settings, self._role, self._labeller, self._linger_s, self._times)
         self._outbox.connect(app)
         try:
             await app.start()

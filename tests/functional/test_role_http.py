@@ -97,6 +97,25 @@ def test_counters_count_what_happened(live: Live, scrapes: Scrapes) -> None:
     eventually(grown, lambda seen: seen == counted, "each counter grew by what happened")
 
 
+@pytest.mark.parametrize("role", ["label-positives", "label-negatives"])
+def test_a_labeller_times_its_commits_and_rebalances(
+    live: Live, scrapes: Scrapes, role: Role
+) -> None:
+    def commits() -> float:
+        return scrapes.metrics(role)["penstock_label_commit_seconds_count"][()]
+
+    before = commits()
+    item = live.put_items([Item(f"committed-{role}", now_ms())])[0]
+    live.producer.send(Event("click", f"commits-{role}", item, f"commits-{role}", now_ms()))
+    live.producer.flush()
+    eventually(commits, lambda now: now > before, "what is labelled is committed")
+    pages = scrapes.metrics(role)
+    assert pages["penstock_label_rebalance_seconds_count"][()] >= 1  # it joined its group
+    for name in ("commit", "rebalance"):
+        took_s = pages[f"penstock_label_{name}_seconds_sum"][()]
+        assert 0 < took_s < 60 * pages[f"penstock_label_{name}_seconds_count"][()]
+
+
 def test_a_caught_up_role_lags_by_nothing_and_knows_each_of_its_topics(
     live: Live, scrapes: Scrapes
 ) -> None:
