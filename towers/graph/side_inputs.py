@@ -47,7 +47,9 @@ class SideInputs:
         random: torch.Generator,
     ) -> None:
         self._side = side
-        self.ids = Rows(first_weights(len(items), dim, random), rate)
+        # Adagrad takes steps of one length however small its share of the gradient is, and the
+        # mixture takes that share of the step: so it moves as far as a row that is alone does.
+        self.ids = Rows(first_weights(len(items), dim, random), rate * (1 + side.fields))
         self.tokens = Rows(first_weights(max(side.tokens, 1), dim, random), rate)
         self.attention = Rows(torch.zeros(len(items), 1 + side.fields), rate)
         self._store = RaggedStore()
