@@ -226,9 +226,13 @@ class LiveIndex:
         return not self._closed.is_set() and self._building is source
 
     def _swap(self, source: Source, built: Backend) -> bool:
-        """Serve from the new backend, once little is left to write to it."""
+        """Serve from the new backend, once as little is left to write to it as may wait anyway.
+
+        More than what holds the caller back (`behind`): who writes whenever he may would else have
+        written too much again each time that the rest is caught up with.
+        """
         with self.lock:
-            if self._building is not source or len(self._since) > self._max_unwritten // 2:
+            if self._building is not source or len(self._since) > self._max_unwritten:
                 return False
             old, self._backend = self._backend, built
             if old is not None:

@@ -143,7 +143,8 @@ class OfShard:
     def load(self, ids: list[str], vectors: Float32Array) -> None:
         for item_id, vector in zip(ids, vectors, strict=True):
             self._shard.upsert(_item(item_id, vector))
-        if len(ids) >= self._settings.index.exact_below:
+        index = self._settings.index
+        if index.backend != "exact" and len(ids) >= index.exact_below:
             eventually(self._builds, bool, "a backend is built", timeout_s=4 * _SETTLE_S)
         self._adjust(vectors[:16])
 

@@ -41,9 +41,10 @@ class Shards:
         self.lock = threading.Lock()
         self.live = LiveIndex(self.make, self.executor, self.lock, 4, lambda: 0.0)
         self.fail_next = False
+        self.made_by: type[FailingBackend] = FailingBackend
 
     def make(self) -> FailingBackend:
-        backend = FailingBackend()
+        backend = self.made_by()
         backend.failing = self.fail_next
         self.made.append(backend)
         return backend
@@ -97,6 +98,33 @@ def test_a_build_that_fails_leaves_the_one_that_serves() -> None:
     world.build()
     assert world.live.backend is world.made[2]
     assert first.closed
+
+
+def test_a_build_ends_beside_one_who_writes_whenever_he_may() -> None:
+    world = Shards()
+    written = 0
+
+    class Besieged(FailingBackend):
+        def upsert(self, ids: Sequence[str], vectors: Float32Array) -> None:
+            nonlocal written
+            super().upsert(ids, vectors)
+            assert written < 100, "the build never ends"
+            for _ in range(3):
+                if world.live.behind or not world.live.building:
+                    return
+                written += 1
+                world.live.note(f"w{written}", np.array([1.0, 0.0], dtype=np.float32))
+
+    world.made_by = Besieged
+    world.build()
+    assert (world.live.building, world.live.builds) == (False, 1)
+    while world.executor.waiting:
+        world.executor.step()
+    world.live.wake()
+    while world.executor.waiting:
+        world.executor.step()
+    assert world.live.unwritten() == []
+    assert len(world.made[0]) == 2 + written
 
 
 def test_a_build_that_can_not_catch_up_holds_changes_back() -> None:
