@@ -103,7 +103,7 @@ def propose(plans: Sequence[Plan], live: LiveIndex) -> list[list[str] | IntArray
     asking: dict[int, list[int]] = defaultdict(list)
     comparing_all: dict[int, list[int]] = defaultdict(list)
     for at, plan in enumerate(plans):
-        if plan.fetched and plan.by_backend:
+        if plan.by_backend:
             asking[_rung(plan.fetched)].append(at)
         elif plan.fetched:
             comparing_all[len(plan.vectors)].append(at)

@@ -11,8 +11,8 @@ from schemas.vectors import Float32Array
 
 DIM = 64
 DEPTH = 100
-CLUSTERS = 500
-SPREAD = 0.35
+_CLUSTERS = 500
+_SPREAD = 0.35
 """Of an item around its cluster's centre, whose coordinates have a spread of 1."""
 _MOVE = 0.3
 """How far an item moves, likewise, before it is brought back to length 1."""
@@ -42,7 +42,7 @@ class World:
 
     def __init__(self, items: int, clustered: bool, seed: int = 0) -> None:
         self._chance = np.random.default_rng(seed)
-        self._centres = self._chance.standard_normal((CLUSTERS, DIM), np.float32)
+        self._centres = centres(self._chance, DIM)
         self._clustered = clustered
         self._size = items
         self._next = items
@@ -79,11 +79,21 @@ class World:
         return [[self.ids[at] for at in row] for row in best]
 
     def _drawn(self, count: int) -> Float32Array:
-        noise = self._chance.standard_normal((count, DIM), np.float32)
-        if not self._clustered:
-            return _unit(noise)
-        centre = self._chance.integers(CLUSTERS, size=count)
-        return _unit(self._centres[centre] + SPREAD * noise)
+        if self._clustered:
+            return drawn_around(self._centres, self._chance, count)
+        return _unit(self._chance.standard_normal((count, DIM), np.float32))
+
+
+def centres(chance: np.random.Generator, dim: int) -> Float32Array:
+    """(centres, dim), that items lie around."""
+    return chance.standard_normal((_CLUSTERS, dim), np.float32)
+
+
+def drawn_around(centres: Float32Array, chance: np.random.Generator, count: int) -> Float32Array:
+    """(count, dim), of length 1: items around the centres (centres, dim)."""
+    noise = chance.standard_normal((count, centres.shape[1]), np.float32)
+    centre = chance.integers(len(centres), size=count)
+    return _unit(centres[centre] + _SPREAD * noise)
 
 
 def _unit(rows: Float32Array) -> Float32Array:

@@ -28,7 +28,7 @@ from schemas.settings import EmbeddedSettings, Settings
 from schemas.topics import ITEM_VECTORS, topic_name, topic_specs
 from schemas.vectors import Float32Array, ItemVector, UserRecord, pack_vector, user_key
 from tests.benchmarks import echo
-from tests.benchmarks.index_world import CLUSTERS, SPREAD
+from tests.benchmarks.index_world import centres, drawn_around
 from tests.support.polling import eventually
 
 _SEEN = 50
@@ -122,15 +122,12 @@ def _topics(settings: Settings) -> Iterator[None]:
 
 def unit_vectors(chance: np.random.Generator, count: int, dim: int) -> Float32Array:
     """(count, dim), around some centres, as those of a model are that has learned something."""
-    centres = _centres(dim)
-    around = centres[chance.integers(len(centres), size=count)]
-    drawn = around + SPREAD * chance.standard_normal((count, dim), np.float32)
-    return np.asarray(drawn / np.linalg.norm(drawn, axis=1, keepdims=True), dtype=np.float32)
+    return drawn_around(_centres(dim), chance, count)
 
 
 @cache
 def _centres(dim: int) -> Float32Array:
-    return np.random.default_rng(7).standard_normal((CLUSTERS, dim), np.float32)
+    return centres(np.random.default_rng(7), dim)
 
 
 def send_item(
