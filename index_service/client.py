@@ -124,6 +124,11 @@ class RecallClient:
             raise
         return future
 
+    @property
+    def retries(self) -> int:
+        """Requests sent once more, since the node they went to was silent."""
+        return self._pending.retries
+
     def _send(self, record: RequestRecord, lane: int) -> None:
         correlation_id, value, headers = record
         try:

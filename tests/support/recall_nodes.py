@@ -47,15 +47,17 @@ class RecallNodes:
         found = [each for each in read_statuses(self.settings) if each.instance.endswith(pid)]
         return found[0].figures if found and found[0].ready else {}
 
-    def await_figures(self, name: str, **wanted: float) -> None:
-        """Return when the node is ready and these figures of it are so."""
+    def await_figures(self, name: str, **wanted: float) -> dict[str, float]:
+        """All its figures, once the node is ready and these of them are so."""
 
         def seen() -> dict[str, float]:
             self.children[name].check()
-            figures = self.figures(name)
-            return {key: figures.get(key, -1.0) for key in wanted}
+            return self.figures(name)
 
-        eventually(seen, lambda figures: figures == wanted, f"{name} has {wanted}", _START_S)
+        def met(figures: dict[str, float]) -> bool:
+            return wanted.items() <= figures.items()
+
+        return eventually(seen, met, f"{name} has {wanted}", _START_S)
 
 
 @contextmanager
