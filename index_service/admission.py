@@ -21,7 +21,7 @@ class Admission:
         if query.conditions:
             self._mask = self._mask & items.attributes.mask(query.conditions, used)
             count = int(np.count_nonzero(self._mask))
-        excluded = items.slots.slots_of(list(query.exclude))
+        excluded = items.slots.slots_of(query.exclude)
         self.count = count - int(np.count_nonzero(self._mask[excluded]))
         """How many there are."""
         self._excluded: BoolArray | None = None
@@ -37,10 +37,14 @@ class Admission:
         """Those of the slots, in the same order."""
         return slots[self._mask[slots]]
 
+    def admits(self, slots: IntArray) -> BoolArray:
+        """Whether each of the slots is admitted."""
+        met = self._mask[slots]
+        return met if self._excluded is None else met & ~self._excluded[slots]
+
     def keep(self, slots: IntArray) -> IntArray:
         """Those of the slots that are admitted, in the same order."""
-        kept = self.met_by(slots)
-        return kept if self._excluded is None else kept[~self._excluded[kept]]
+        return slots[self.admits(slots)]
 
     def slots(self) -> IntArray:
         """All that are admitted: slots going up."""

@@ -14,7 +14,7 @@ from index_service.admission import Admission
 from index_service.item_table import ItemTable
 from index_service.live_index import LiveIndex
 from index_service.query import Query
-from index_service.ranking import top
+from index_service.ranking import top, top_of_each
 from index_service.slots import IntArray
 from schemas.vectors import Float32Array
 
@@ -116,15 +116,19 @@ def propose(plans: Sequence[Plan], live: LiveIndex) -> list[list[str] | IntArray
         for at, neighbours in zip(members, near, strict=True):
             found[at] = neighbours.ids
     for members in comparing_all.values():
-        products = _stacked(plans, members) @ plans[members[0]].vectors.T  # (queries, used)
-        for at, cosines in zip(members, products, strict=True):
-            found[at] = top(cosines, plans[at].fetched)
+        # The many rows first: the other way round takes twice as long.
+        products = plans[members[0]].vectors @ _stacked(plans, members).T  # (used, queries)
+        most = max(plans[at].fetched for at in members)
+        for at, slots in zip(members, top_of_each(products, most), strict=True):
+            found[at] = slots
     return found
 
 
 def near_slots(plan: Plan, found: list[str] | IntArray, admitted: Admission) -> IntArray | None:
     """Slots of the `wanted` nearest; None when the backend gave too few. The lock is held."""
     slots = plan.items.slots
+    if not plan.wanted:
+        return np.empty(0, np.intp)
     proposed = slots.slots_of(found) if isinstance(found, list) else found
     if plan.unwritten:
         proposed = np.union1d(proposed, slots.slots_of(plan.unwritten))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import heapq
+import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
+from itertools import chain
 
 from index_service.item_changes import ItemChange
 from index_service.query import Query
@@ -23,6 +24,7 @@ class NodeIndex:
         self._executor = executor
         self._shards = {partition: Shard(settings, executor) for partition in partitions}
         self._ready = set(self._shards)
+        self._lookers = ThreadPoolExecutor(max(1, (os.cpu_count() or 1) - 1), "look")
         self.trend_clock = 0.0
         """The newest clock that an item came with."""
         self.step = 0
@@ -110,6 +112,7 @@ class NodeIndex:
 
     def close(self) -> None:
         """Stop the building of graphs."""
+        self._lookers.shutdown()
         for shard in self._shards.values():
             shard.close()
 
@@ -117,7 +120,13 @@ class NodeIndex:
         self, queries: Sequence[Query], partitions: Collection[int]
     ) -> list[list[RecalledItem]]:
         """For each query the best of these shards, by falling score, ties by item id."""
-        found = [shard.search_many(queries) for shard in self._of(partitions)]
+        shards = [*self._of(partitions)]
+        if not shards:
+            return [[] for _ in queries]
+        # Vectors are compared outside of the interpreter's lock: a core for each shard.
+        others = [self._lookers.submit(shard.look, queries) for shard in shards[1:]]
+        sights = [shards[0].look(queries), *(other.result() for other in others)]
+        found = [shard.answer(sight) for shard, sight in zip(shards, sights, strict=True)]
         return [
             best_of(query.k, (by_shard[at] for by_shard in found))
             for at, query in enumerate(queries)
@@ -143,9 +152,8 @@ def best_of(k: int, found: Iterable[list[RecalledItem]]) -> list[RecalledItem]:
     lists = list(found)
     if len(lists) == 1:
         return lists[0][:k]
-    merged = heapq.merge(*lists, key=lambda item: (-item.score, item.item_id))
     best: dict[str, RecalledItem] = {}
-    for item in merged:
+    for item in sorted(chain(*lists), key=lambda item: (-item.score, item.item_id)):
         if len(best) == k:
             break
         best.setdefault(item.item_id, item)

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from typing import NamedTuple
 
 from index_service.backends import make_backend
 from index_service.blending import rank
@@ -21,13 +22,20 @@ from schemas.settings import Settings
 from schemas.vectors import Float32Array, ItemVector
 
 
+class Sight(NamedTuple):
+    """What was near when queries came."""
+
+    plans: Sequence[Plan]
+    near: Sequence[list[str] | IntArray]
+
+
 class Shard:
     """Vectors, counts and attributes by slot: the truth, on which every score is computed.
 
     From `exact_below` items on, a backend proposes the nearest ones. Any thread may call any
     method while others do. One lock guards the truth: a write holds it for some 10 us, a search
-    twice for some 100 us. Nobody holds it while a backend is searched, written or built, or while
-    vectors are compared by the thousand.
+    twice for some 100 us a query. Nobody holds it while a backend is searched, written or built,
+    or while vectors are compared by the thousand.
     """
 
     def __init__(
@@ -175,27 +183,33 @@ class Shard:
 
     def search_many(self, queries: Sequence[Query]) -> list[list[RecalledItem]]:
         """`search` for each query: near items of all are looked for together."""
+        return self.answer(self.look(queries))
+
+    def look(self, queries: Sequence[Query]) -> Sight:
+        """The first half of `search_many`: what is near. Most of it runs beside other threads."""
         with self._lock:
             below = self._index.exact_below
             plans = [plan_search(each, self._items, self._live, below) for each in queries]
         for plan in plans:
             if plan.by_backend and plan.query.vector is not None:
                 self._checks.saw(plan.query.vector)
-        found = propose(plans, self._live)
-        return [self._answer(*each) for each in zip(plans, found, strict=True)]
+        return Sight(plans, propose(plans, self._live))
 
-    def _answer(self, plan: Plan, found: list[str] | IntArray) -> list[RecalledItem]:
-        with self._lock:
-            ranked = self._ranked(plan, found)
-            if ranked is not None:
-                return ranked
+    def answer(self, sight: Sight) -> list[list[RecalledItem]]:
+        """The second half: the best of what is near, and of what comes by the other channels."""
+        found = self._ranked(sight)
+        again = [at for at, items in enumerate(found) if items is None]
+        if again:
             # A filter, or deletes, left less of what the backend gave than was wanted.
-            plan = comparing(plan, self._items)
-        [found] = propose([plan], self._live)
-        with self._lock:
-            return self._ranked(plan, found) or []
+            with self._lock:
+                plans = [comparing(sight.plans[at], self._items) for at in again]
+            compared = self._ranked(Sight(plans, propose(plans, self._live)))
+            for at, items in zip(again, compared, strict=True):
+                found[at] = items
+        return [items or [] for items in found]
 
-    def _ranked(self, plan: Plan, found: list[str] | IntArray) -> list[RecalledItem] | None:
-        if plan.items is not self._items:  # restored meanwhile
-            return None
-        return rank(plan, found, self._pools, self._share)
+    def _ranked(self, sight: Sight) -> list[list[RecalledItem] | None]:
+        with self._lock:
+            if any(plan.items is not self._items for plan in sight.plans):  # restored meanwhile
+                return [None] * len(sight.plans)
+            return rank(sight.plans, sight.near, self._pools, self._share)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from itertools import repeat
 from typing import cast
 
 import numpy as np
@@ -75,10 +77,14 @@ class VectorSlots:
         """The item's slot, or None."""
         return self._slot_of.get(item_id)
 
-    def slots_of(self, ids: list[str]) -> IntArray:
+    def slots_of(self, ids: Collection[str]) -> IntArray:
         """Slots of those ids that are in."""
-        found = [slot for slot in map(self._slot_of.get, ids) if slot is not None]
-        return np.array(found, dtype=np.intp)  # (at most len(ids),)
+        found = self.places_of(ids)
+        return found[found >= 0]  # (at most len(ids),)
+
+    def places_of(self, ids: Collection[str]) -> IntArray:
+        """(len(ids),): the slot of each, -1 where it is not in."""
+        return np.fromiter(map(self._slot_of.get, ids, repeat(-1)), np.intp, len(ids))
 
     def ids_at(self, slots: IntArray) -> list[str]:
         """The items in these slots. Raises LookupError when one is free."""

@@ -31,6 +31,8 @@ class _Pool:
 
     def hold(self, slots: IntArray) -> None:
         self.slots = slots  # distinct, in no order
+        self.ordered = slots
+        self.ordered_at: object = None  # what that order goes by
         self._held = set(slots.tolist())
 
     def add(self, changed: list[int]) -> None:
@@ -69,12 +71,13 @@ class TrendPools:
         """Slots of the `count` most trending of the admitted items, or of all when fewer."""
         if admitted.count <= self._size or 2 * count > self._size:
             return self._top(query, admitted.slots(), count)
-        found = admitted.keep(self._candidates(query, admitted))
+        found = admitted.keep(self._in_order(query, admitted))
         if len(found) < count:  # the query excludes most of the pool
-            found = admitted.slots()
-        return self._top(query, found, count)
+            return self._top(query, admitted.slots(), count)
+        return found[:count]
 
-    def _candidates(self, query: Query, admitted: Admission) -> IntArray:
+    def _in_order(self, query: Query, admitted: Admission) -> IntArray:
+        """The pool of queries like this one, the most trending first."""
         key = (encode(dict(sorted(query.conditions.items()))), _direction(query.weights))
         pool, changes = self._pools.get(key), len(self._changes)
         if pool is None or changes - pool.begun > _CHANGED_SHARE * len(self._items.slots):
@@ -87,7 +90,12 @@ class TrendPools:
         pool.add(self._changes[pool.seen :])
         if len(pool.slots) > _GROWTH * self._size:
             pool.hold(self._top(query, admitted.met_by(pool.slots), self._size))
-        return pool.slots
+        # Queries that come together mostly have the same weights and clock.
+        state = (pool.seen, query.trend_clock, frozenset(query.weights.items()))
+        if pool.ordered_at != state:
+            pool.ordered_at = state
+            pool.ordered = pool.slots[np.argsort(-self._trends(query, pool.slots))]
+        return pool.ordered
 
     def _top(self, query: Query, slots: IntArray, count: int) -> IntArray:
         return slots[top(self._trends(query, slots), count)]
