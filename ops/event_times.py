@@ -14,7 +14,8 @@ class _Timed(msgspec.Struct):
 
 
 class _Batch(msgspec.Struct):
-    samples: list[_Timed]
+    samples: list[_Timed] = []
+    passed_over: list[_Timed] = []
 
 
 _events = Decoder[_Timed | list[_Timed]](_Timed | list[_Timed])
@@ -31,8 +32,9 @@ def event_time_ms(topic: str, value: bytes | None, headers: Headers, timestamp_m
             found = _events.decode(value or b"", content_type(headers))
             first = found if isinstance(found, _Timed) else found[0] if found else None
         elif topic in (POSITIVES, NEGATIVES):
-            samples = _batches.decode(value or b"", content_type(headers)).samples
-            first = samples[0] if samples else None
+            batch = _batches.decode(value or b"", content_type(headers))
+            stated = batch.samples or batch.passed_over
+            first = stated[0] if stated else None
         else:
             first = None
     except DecodeError:

@@ -18,7 +18,7 @@ from schemas.topics import partition_of
 from streams.deadlines import BUCKET_MS
 from streams.decode import EventDecoder, Refusal
 from streams.grouping import MAX_EVENTS
-from streams.negatives import IDLE_GRACE_MS, NegativesJoin
+from streams.negatives import IDLE_GRACE_MS, NegativesJoin, Step
 from streams.positives import label_positives
 
 _KINDS: tuple[SampleKind, ...] = (POSITIVE, SIGNAL, EXPOSURE_NEGATIVE)
@@ -110,8 +110,7 @@ class Backfill:
         waited_ms = self._rules.window_ms + self._rules.lateness_ms
         self._silence_ms += waited_ms + IDLE_GRACE_MS + 2 * BUCKET_MS
         for join in self._joins.values():
-            for negatives in join.tick().negatives.values():
-                samples += negatives
+            samples += _passed_over(join.tick())
         self._note(samples)
         return samples
 
@@ -154,9 +153,7 @@ class Backfill:
         samples = label_positives(events, self._rules, partition, offset).samples
         step = join.add(events, offset)
         self._late += step.late
-        for negatives in step.negatives.values():
-            samples += negatives
-        return samples
+        return samples + _passed_over(step)
 
     def _note(self, samples: list[Sample]) -> None:
         for sample in samples:
@@ -165,3 +162,9 @@ class Backfill:
             if sample.kind == POSITIVE:
                 negative = sample_id(sample.request_id, sample.item_id, EXPOSURE)
                 self._taken_back.append(negative)
+
+
+def _passed_over(step: Step[int]) -> list[Sample]:
+    return [
+        sample for some in step.negatives.values() for shown in some for sample in shown.samples()
+    ]

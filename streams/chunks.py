@@ -30,12 +30,22 @@ def halves(batch: SampleBatch) -> tuple[SampleBatch, ...]:
     """Two batches that hold the same in the same order; none when it can't be parted.
 
     One sample beside exposure counts is parted from them; the counts themselves stay together,
-    since they are added once per source offset.
+    since they are added once per source offset. The items of one request are parted, too.
     """
-    if not batch.samples or (len(batch.samples) == 1 and not batch.exposures):
+    samples, shown = batch.samples, batch.passed_over
+    if not samples and len(shown) == 1:
+        items = shown[0].item_ids
+        middle = len(items) // 2
+        parted = [msgspec.structs.replace(shown[0], item_ids=items[:middle])] if middle else []
+        shown = [*parted, msgspec.structs.replace(shown[0], item_ids=items[middle:])]
+    count = len(samples) + len(shown)
+    if not count or (count == 1 and not batch.exposures):
         return ()
-    half = len(batch.samples) // 2
+    half = count // 2
+    half_shown = max(0, half - len(samples))
     return (
-        msgspec.structs.replace(batch, samples=batch.samples[:half]),
-        msgspec.structs.replace(batch, samples=batch.samples[half:], exposures={}),
+        msgspec.structs.replace(batch, samples=samples[:half], passed_over=shown[:half_shown]),
+        msgspec.structs.replace(
+            batch, samples=samples[half:], passed_over=shown[half_shown:], exposures={}
+        ),
     )

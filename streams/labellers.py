@@ -214,11 +214,12 @@ class NegativesLabeller(RecordLabeller):
         self.counts["settled_early"] += step.early
         for (record, _), times in step.released.items():
             record.release(times)
-        for (record, offset), samples in step.negatives.items():
-            self.counts["exposure_negative"] += len(samples)
-            batch = SampleBatch(samples, partition, offset)
-            self._send_samples(batch, samples[0].user_id.encode(), record)
-            record.release(len(samples))
+        for (record, offset), passed_over in step.negatives.items():
+            items = sum(len(shown.item_ids) for shown in passed_over)
+            self.counts["exposure_negative"] += items
+            batch = SampleBatch([], partition, offset, passed_over=passed_over)
+            self._send_samples(batch, passed_over[0].user_id.encode(), record)
+            record.release(items)
 
 
 def _acknowledge(event: EventT[bytes]) -> None:

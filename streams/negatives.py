@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Generic, TypeVar
 
-from schemas.events import EXPOSURE, Event
-from schemas.samples import EXPOSURE_NEGATIVE, Sample, sample_ids
+from schemas.events import EXPOSURE, Event, FeatureValue
+from schemas.samples import PassedOver
 from schemas.settings import LabellingSettings
 from streams.deadlines import BUCKET_MS, Deadlines
 
 Token = TypeVar("Token", bound=Hashable)
 """Whatever stands for the record that an exposure came in."""
+
+_ts_ms = attrgetter("ts_ms")
+_Run = tuple[Event, list[str]]
+"""An exposure, and the items of all that are like it."""
 
 IDLE_GRACE_MS = 1_000
 """A partition without records for longer than this is idle: its time moves on by the clock."""
@@ -26,8 +31,8 @@ class Step(Generic[Token]):
     """Exposures that now wait and positives now remembered, of the record just added."""
     released: dict[Token, int] = field(default_factory=dict)
     """By record, exposures settled by a positive and positives forgotten."""
-    negatives: dict[Token, list[Sample]] = field(default_factory=dict)
-    """By record, exposures whose time is up."""
+    negatives: dict[Token, list[PassedOver]] = field(default_factory=dict)
+    """By record, exposures whose time is up; each item of them was a hold."""
     duplicates: int = 0
     """Exposures that were waiting already."""
     late: int = 0
@@ -45,26 +50,26 @@ class _Request(Generic[Token]):
     """What is known of one request."""
 
     request_id: str
-    waiting: list[_Shown[Token]] = field(default_factory=list)
+    waiting: dict[str, _Shown[Token]] = field(default_factory=dict)
+    """Items that wait for a positive, and what they were shown with."""
     acted: dict[str, Token] = field(default_factory=dict)
     """Items with a positive, and the record that each came in."""
 
 
 @dataclass(slots=True, eq=False)
 class _Shown(Generic[Token]):
-    """Exposures of one request that came in one record and whose time is up in one second.
+    """Exposures of one request that came in one record and have all but the item in common.
 
-    Joined by request, since its items come together: one entry for all is several times as fast
-    as one for each.
+    Kept together, since an entry for each would take several times as long.
     """
 
     request: _Request[Token]
     token: Token
-    bucket: int
-    # Sharing one event among those alike halves the memory and takes some 40 % longer: the rest of
-    # a record is freed in holes between the ids that stay, which the next records must fill.
-    events: dict[str, Event] = field(default_factory=dict)
-    """By item."""
+    user_id: str
+    ts_ms: int
+    context: dict[str, FeatureValue]
+    item_ids: list[str]
+    """Those that still wait name this as theirs in `request.waiting`."""
 
 
 class NegativesJoin(Generic[Token]):
@@ -107,26 +112,18 @@ class NegativesJoin(Generic[Token]):
         """Event time that this partition has reached; None before its first event."""
         return self._watermark_ms
 
-    def add(self, events: Iterable[Event], token: Token) -> Step[Token]:
+    def add(self, events: Sequence[Event], token: Token) -> Step[Token]:
         """Take the events of one record, which `token` stands for."""
         step = Step[Token]()
-        newest_ms = self._newest_ms or 0
-        any_event = self._newest_ms is not None
+        positives, runs = self._sorted(events)
         # Positives first: an exposure that comes too late to wait must find its click if that
         # stands behind it in the same record.
-        exposures = []
-        for event in events:
-            any_event = True
-            if event.ts_ms > newest_ms:
-                newest_ms = event.ts_ms
-            if event.action == EXPOSURE:
-                exposures.append(event)
-            elif event.action in self._rules.positives:
-                self._act(event, token, step)
-        if exposures:
-            self._expose(exposures, token, step)
-        if any_event:
-            self._newest_ms = newest_ms
+        for event in positives:
+            self._act(event, token, step)
+        for first, item_ids in runs:
+            self._show(first, item_ids, token, step)
+        if events:
+            self._newest_ms = max(self._newest_ms or 0, max(map(_ts_ms, events)))
         self._last_arrival_ms = self._now_ms()
         self._advance(idle_ms=0)
         self._expire(step)
@@ -143,37 +140,63 @@ class NegativesJoin(Generic[Token]):
     def forget(self, token: Token) -> None:
         """Drop all that `token` holds, where its record turned out to be unusable midway."""
         for request in self._requests.values():
-            for shown in request.waiting:
-                if shown.token == token:
-                    self.pending -= len(shown.events)
-                    shown.events.clear()
+            for item_id in [item for item, own in request.waiting.items() if own.token == token]:
+                del request.waiting[item_id]
+                self.pending -= 1
             for item_id in [item for item, held in request.acted.items() if held == token]:
                 del request.acted[item_id]
                 self.remembered -= 1
 
-    def _expose(self, exposures: list[Event], token: Token, step: Step[Token]) -> None:
-        """The path of nearly every event: no call per exposure, locals only."""
-        request_id, ts_ms = "", -1
-        held = 0
-        for event in exposures:
-            if event.ts_ms != ts_ms or event.request_id != request_id:
+    def _sorted(self, events: Iterable[Event]) -> tuple[list[Event], list[_Run]]:
+        """Positives, and exposures in runs of those that have all but the item in common.
+
+        The path of nearly every event: no call and no object for each.
+        """
+        positives: list[Event] = []
+        runs: list[_Run] = []
+        request_id, ts_ms, user_id = "", -1, ""
+        context: dict[str, FeatureValue] = {}
+        item_ids: list[str] = []
+        for event in events:
+            if event.action != EXPOSURE:
+                if event.action in self._rules.positives:
+                    positives.append(event)
+                continue
+            if (
+                event.request_id != request_id
+                or event.ts_ms != ts_ms
+                or event.user_id != user_id
+                or event.context != context
+            ):
                 request_id, ts_ms = event.request_id, event.ts_ms
-                request = self._request(request_id)
-                shown = self._shown_at(request, token, ts_ms)
-                waiting, acted = shown.events, request.acted
-                others = [other for other in request.waiting if other is not shown]
-                late = ts_ms + self._rules.window_ms < (self._watermark_ms or 0)
-            item_id = event.item_id
-            if item_id in acted:
-                continue
-            if item_id in waiting or (others and any(item_id in one.events for one in others)):
-                step.duplicates += 1
-                continue
-            waiting[item_id] = event
-            held += 1
-            step.late += late
-        self.pending += held
-        step.held += held
+                user_id, context = event.user_id, event.context
+                item_ids = []
+                runs.append((event, item_ids))
+            item_ids.append(event.item_id)
+        return positives, runs
+
+    def _show(self, first: Event, item_ids: list[str], token: Token, step: Step[Token]) -> None:
+        """Let these items wait that `first`, and exposures like it, show."""
+        request = self._request(first.request_id)
+        waiting, acted = request.waiting, request.acted
+        if acted:
+            item_ids = [item_id for item_id in item_ids if item_id not in acted]
+        shown = _Shown(request, token, first.user_id, first.ts_ms, first.context, item_ids)
+        fresh = dict.fromkeys(item_ids, shown)
+        if not waiting:
+            request.waiting = fresh
+        else:
+            fresh = {item_id: shown for item_id in fresh if item_id not in waiting}
+            waiting.update(fresh)
+        if len(fresh) < len(item_ids):
+            step.duplicates += len(item_ids) - len(fresh)
+            shown.item_ids = [*fresh]
+        self.pending += len(fresh)
+        step.held += len(fresh)
+        deadline_ms = first.ts_ms + self._rules.window_ms
+        if deadline_ms < (self._watermark_ms or 0):
+            step.late += len(fresh)
+        self._shown.put(deadline_ms // BUCKET_MS, shown)
 
     def _request(self, request_id: str) -> _Request[Token]:
         request = self._requests.get(request_id)
@@ -181,23 +204,13 @@ class NegativesJoin(Generic[Token]):
             request = self._requests[request_id] = _Request(request_id)
         return request
 
-    def _shown_at(self, request: _Request[Token], token: Token, ts_ms: int) -> _Shown[Token]:
-        bucket = (ts_ms + self._rules.window_ms) // BUCKET_MS
-        for shown in request.waiting:
-            if shown.bucket == bucket and shown.token == token:
-                return shown
-        shown = _Shown(request, token, bucket)
-        request.waiting.append(shown)
-        self._shown.put(bucket, shown)
-        return shown
-
     def _act(self, event: Event, token: Token, step: Step[Token]) -> None:
         """Settle the exposure if it waits, and remember the positive if it is new."""
         request = self._request(event.request_id)
-        for shown in request.waiting:
-            if shown.events.pop(event.item_id, None) is not None:
-                self.pending -= 1
-                step.release(shown.token)
+        shown = request.waiting.pop(event.item_id, None)
+        if shown is not None:
+            self.pending -= 1
+            step.release(shown.token)
         if event.item_id in request.acted:
             return
         request.acted[event.item_id] = token
@@ -229,12 +242,19 @@ class NegativesJoin(Generic[Token]):
 
     def _settle(self, shown: _Shown[Token], step: Step[Token]) -> int:
         """What still waits of these exposures is negative; how many that are."""
-        shown.request.waiting.remove(shown)
+        waiting = shown.request.waiting
+        passed = [item_id for item_id in shown.item_ids if waiting.get(item_id) is shown]
+        for item_id in passed:
+            del waiting[item_id]
         self._drop_if_empty(shown.request)
-        if shown.events:
-            self.pending -= len(shown.events)
-            step.negatives.setdefault(shown.token, []).extend(_negatives(shown))
-        return len(shown.events)
+        if passed:
+            self.pending -= len(passed)
+            step.negatives.setdefault(shown.token, []).append(
+                PassedOver(
+                    shown.user_id, shown.request.request_id, shown.ts_ms, passed, shown.context
+                )
+            )
+        return len(passed)
 
     def _forget_positive(self, request: _Request[Token], item_id: str, step: Step[Token]) -> int:
         """1 if the positive was still remembered, else 0."""
@@ -250,21 +270,3 @@ class NegativesJoin(Generic[Token]):
         known = self._requests.get(request.request_id) is request
         if known and not request.waiting and not request.acted:
             del self._requests[request.request_id]
-
-
-def _negatives(shown: _Shown[Token]) -> list[Sample]:
-    identities = sample_ids(shown.request.request_id, shown.events, EXPOSURE)
-    return [
-        Sample(
-            identity,
-            EXPOSURE_NEGATIVE,
-            EXPOSURE,
-            event.user_id,
-            event.item_id,
-            event.request_id,
-            event.ts_ms,
-            1.0,
-            event.context,
-        )
-        for identity, event in zip(identities, shown.events.values(), strict=True)
-    ]

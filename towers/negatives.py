@@ -32,12 +32,12 @@ class Negatives:
     def add(self, batches: Iterable[SampleBatch], share: float = 1.0) -> None:
         """The batches, in their order; of each only a `share` of its samples, by their ids."""
         for batch in batches:
-            samples = batch.samples
+            stated = samples = batch.stated()
             if share < 1:
-                samples = [one for one in samples if one.sample_id < share * _HASHES]
-                self.thinned += len(batch.samples) - len(samples)
+                samples = [one for one in stated if one.sample_id < share * _HASHES]
+                self.thinned += len(stated) - len(samples)
             for start in range(0, max(1, len(samples)), AT_ONCE):
-                part = replace(batch, samples=samples[start : start + AT_ONCE])
+                part = replace(batch, samples=samples[start : start + AT_ONCE], passed_over=[])
                 # The counts of exposures are of the whole batch.
                 self._parts.append(replace(part, exposures={}) if start else part)
 

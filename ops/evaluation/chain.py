@@ -93,8 +93,8 @@ class PenstockChain:
         rules = self._settings.labelling
         self._labelled.append(label_positives(events, rules, _PARTITION, self._taken))
         negatives = self._join.add(events, self._taken).negatives
-        for taken, samples in negatives.items():
-            self._labelled.append(SampleBatch(samples, _PARTITION, taken))
+        for taken, shown in negatives.items():
+            self._labelled.append(SampleBatch([], _PARTITION, taken, passed_over=shown))
 
     def _turn(self) -> None:
         """What a trainer does with all that came since the last list."""

@@ -108,7 +108,7 @@ def _clean() -> dict[str, str]:
 
 
 def _read_batch(value: bytes, labels: Labels) -> None:
-    for sample in _batches.decode(value).samples:
+    for sample in _batches.decode(value).stated():
         if sample.kind != SIGNAL:
             labels.add(sample.request_id, sample.item_id, sample.kind == POSITIVE)
 

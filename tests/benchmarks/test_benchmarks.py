@@ -136,7 +136,7 @@ def test_labelling_labels_every_event(size: int) -> None:
 def _labels(batches: list[SampleBatch]) -> Labels:
     labels = Labels()
     for batch in batches:
-        for sample in batch.samples:
+        for sample in batch.stated():
             labels.add(sample.request_id, sample.item_id, sample.kind == POSITIVE)
     return labels
 

@@ -152,7 +152,7 @@ def read_samples(
         while any(consumer.position(part) < ends[part] for part in parts):
             for records in consumer.poll(timeout_ms=500).values():
                 for record in records:
-                    yield from _batches.decode(record.value).samples
+                    yield from _batches.decode(record.value).stated()
 
 
 def _consumer(settings: Settings, group: str | None = None) -> Any:

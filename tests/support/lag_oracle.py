@@ -13,7 +13,7 @@ from ops.broker import create_topics
 from ops.lag import LagReader, LagRow
 from schemas.codec import encode
 from schemas.events import Event
-from schemas.samples import Sample, SampleBatch
+from schemas.samples import PassedOver, SampleBatch
 from schemas.settings import Settings
 from schemas.topics import EVENTS, NEGATIVES, RECALL_REQUESTS, topic_name
 
@@ -48,8 +48,8 @@ def scenario(settings: Settings) -> Settings:
                 # Larger than what is fetched of a partition, as a record of many events is.
                 value = encode([event] * (3_000 if offset == COMMITTED.get(partition) else 1))
                 producer.send(events, value, b"u", partition=partition, timestamp_ms=at_ms)
-        sample = Sample(1, "exposure_negative", "exposure", "u", "i", "r", NOW_MS - 900_000)
-        batch = encode(SampleBatch([sample], 0, 0))
+        shown = PassedOver("u", "r", NOW_MS - 900_000, ["i"])
+        batch = encode(SampleBatch([], 0, 0, passed_over=[shown]))
         producer.send(negatives, batch, b"u", partition=1, timestamp_ms=NOW_MS - 4_000)
         producer.send(requests, b"\xff", partition=0, timestamp_ms=NOW_MS - 90_000)
         producer.send(requests, b"\xff", partition=1, timestamp_ms=NOW_MS - 90_000)

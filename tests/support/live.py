@@ -162,7 +162,7 @@ class Live:
     def samples(self, topic: str) -> list[Sample]:
         decoder = Decoder[SampleBatch](SampleBatch)
         return [
-            sample for value in self.read_all(topic) for sample in decoder.decode(value).samples
+            sample for value in self.read_all(topic) for sample in decoder.decode(value).stated()
         ]
 
     def dead_letters(self) -> list[DeadLetter]:

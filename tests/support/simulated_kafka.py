@@ -166,7 +166,7 @@ class Group:
         flight.delivered()
 
     def _write(self, letter: Letter) -> None:
-        self._topic.extend(_batches.decode(letter.value).samples)
+        self._topic.extend(_batches.decode(letter.value).stated())
 
     def _new_worker(self) -> Worker:
         outbox = SimulatedOutbox()

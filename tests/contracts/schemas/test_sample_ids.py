@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.samples import sample_id
+from schemas.samples import PassedOver, sample_id
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,12 @@ from schemas.samples import sample_id
 )
 def test_ids_never_change(parts: tuple[str, str, str], expected: int) -> None:
     assert sample_id(*parts) == expected
+
+
+def test_an_item_passed_over_has_the_id_of_its_exposure() -> None:
+    shown = PassedOver("u", "r1", 5, ["i1", "i2"])
+    ids = [sample_id("r1", "i1", "exposure"), sample_id("r1", "i2", "exposure")]
+    assert [sample.sample_id for sample in shown.samples()] == ids
 
 
 _PARTS = st.tuples(st.text(max_size=6), st.text(max_size=6), st.text(max_size=6))

@@ -18,7 +18,13 @@ EXAMPLES = re.findall(r"^```json (\S+)\n(.*?)\n```$", PAGE, re.MULTILINE | re.DO
 
 
 def test_each_kind_of_record_has_an_example() -> None:
-    assert [topic for topic, _ in EXAMPLES] == ["events", "items", "positives", "dead-letters"]
+    assert [topic for topic, _ in EXAMPLES] == [
+        "events",
+        "items",
+        "positives",
+        "negatives",
+        "dead-letters",
+    ]
 
 
 @pytest.mark.parametrize(("topic", "text"), EXAMPLES, ids=[topic for topic, _ in EXAMPLES])

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from schemas.events import Event
-from schemas.samples import sample_id
+from schemas.samples import PassedOver, sample_id
 from schemas.settings import LabellingSettings
 from streams.negatives import IDLE_GRACE_MS, NegativesJoin, Step
 
@@ -32,7 +33,12 @@ def event(action: str, request: str, item: str, ts_ms: int) -> Event:
 
 
 def negatives_of(step: Step[int]) -> set[int]:
-    return {sample.sample_id for samples in step.negatives.values() for sample in samples}
+    return {
+        sample.sample_id
+        for some in step.negatives.values()
+        for shown in some
+        for sample in shown.samples()
+    }
 
 
 def batch_labels(events: Iterable[Event]) -> set[int]:
@@ -57,6 +63,34 @@ def test_an_exposure_is_a_negative_only_once_the_watermark_is_past_its_window() 
     assert negatives_of(past) == {sample_id("r", "a", "exposure")}
     assert list(past.negatives) == [0]
     assert join.pending == 0
+
+
+def test_what_a_request_shows_is_one_entry_where_all_but_the_item_is_the_same() -> None:
+    """By hand: in one record the user, the time and the context each part a list of four."""
+    join = NegativesJoin[int](RULES, Clock())
+    shown = [
+        event("exposure", "r", "a", T0),
+        event("exposure", "r", "b", T0),
+        event("exposure", "r", "b", T0),
+        event("exposure", "r", "c", T0 + 1),
+        replace(event("exposure", "r", "d", T0 + 1), user_id="other"),
+        replace(event("exposure", "r", "e", T0 + 1), context={"city": "Oslo"}),
+    ]
+    step = join.add(shown, 0)
+    assert (step.held, step.duplicates, join.pending) == (5, 1, 5)
+    again = join.add([event("exposure", "r", "a", T0), event("exposure", "r", "f", T0)], 1)
+    assert (again.held, again.duplicates, join.pending) == (1, 1, 6)
+    join.add([event("click", "r", "a", T0)], 2)
+    end = join.add([event("view", "x", "x", T0 + 10 * WINDOW_MS)], 3)
+    assert end.negatives == {
+        0: [
+            PassedOver("u", "r", T0, ["b"]),
+            PassedOver("u", "r", T0 + 1, ["c"]),
+            PassedOver("other", "r", T0 + 1, ["d"]),
+            PassedOver("u", "r", T0 + 1, ["e"], {"city": "Oslo"}),
+        ],
+        1: [PassedOver("u", "r", T0, ["f"])],
+    }
 
 
 def test_a_click_settles_its_exposure_whichever_comes_first() -> None:
@@ -220,7 +254,8 @@ def _run(log: list[Event], start: int, end: int, emitted: set[int]) -> int:
         holds[offset] = step.held
         emitted |= negatives_of(step)
         over = Counter(step.released)
-        over.update({token: len(samples) for token, samples in step.negatives.items()})
+        for token, some in step.negatives.items():
+            over[token] += sum(len(shown.item_ids) for shown in some)
         for token, times in over.items():
             holds[token] -= times
             assert holds[token] >= 0

@@ -7,11 +7,9 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.codec import Decoder, encode
 from schemas.events import Event
-from schemas.samples import Sample, SampleBatch, sample_id
+from schemas.samples import sample_id
 from schemas.settings import LabellingSettings
-from streams.chunks import encode_chunks
 from streams.positives import label_positives
 
 RULES = LabellingSettings(positives={"click": 1.0, "share": 3.0}, signals={"view": 0.5})
@@ -38,22 +36,3 @@ def test_against_a_naive_count(drawn: list[Event]) -> None:
         assert sample.kind == ("signal" if sample.action == "view" else "positive")
         assert sample.sample_id == sample_id(sample.request_id, sample.item_id, sample.action)
     assert (batch.source_partition, batch.source_offset) == (3, 41)
-
-
-@given(st.lists(events, max_size=60), st.integers(100, 2_000))
-def test_chunks_hold_all_samples_in_order_below_the_limit(
-    drawn: list[Event], limit_bytes: int
-) -> None:
-    batch = label_positives(drawn, RULES, 0, 0)
-    chunks = list(encode_chunks(batch, limit_bytes))
-    decoder = Decoder[SampleBatch](SampleBatch)
-    parts = [decoder.decode(chunk) for chunk in chunks]
-    samples: list[Sample] = [sample for part in parts for sample in part.samples]
-    assert samples == batch.samples
-    assert parts[0].exposures == batch.exposures
-    assert all(part.exposures == {} for part in parts[1:])
-    assert all(
-        len(chunk) <= limit_bytes or len(part.samples) <= 1
-        for chunk, part in zip(chunks, parts, strict=True)
-    )
-    assert encode(batch) == chunks[0] or len(chunks) > 1

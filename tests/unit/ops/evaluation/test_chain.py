@@ -80,8 +80,8 @@ class BruteForce:
     def take(self, events: Sequence[Event]) -> None:
         self._offset += 1
         self._waiting.append(label_positives(events, self._settings.labelling, 0, self._offset))
-        for offset, samples in self._join.add(events, self._offset).negatives.items():
-            self._waiting.append(SampleBatch(samples, 0, offset))
+        for offset, shown in self._join.add(events, self._offset).negatives.items():
+            self._waiting.append(SampleBatch([], 0, offset, passed_over=shown))
 
     def _write(self, names: list[str]) -> None:
         stale = [name for name in names if name in self._stale]
