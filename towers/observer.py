@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
-from schemas.samples import EXPOSURE_NEGATIVE, POSITIVE, Sample, SampleBatch
+from schemas.events import EXPOSURE
+from schemas.samples import (
+    EXPOSURE_NEGATIVE,
+    POSITIVE,
+    PassedOver,
+    Sample,
+    SampleBatch,
+    sample_ids,
+)
 from schemas.settings import Settings
 from towers.arrays import Floats, State, ints, packed, unpacked
 from towers.catalogue import Catalogue
@@ -105,7 +113,7 @@ class Observer:
                 self._take_features(user, sample)
                 touched[sample.user_id] = None
                 if sample.kind == EXPOSURE_NEGATIVE:
-                    self._pass_over(user, item, sample)
+                    self._pass_over(user, {sample.sample_id: item})
                     continue
                 if verdict == "late_positive":
                     self.counts["late_positives"] += 1
@@ -119,7 +127,10 @@ class Observer:
                     self.counts["signals"] += 1
                 self.related.act(user, item, sample.weight)
                 user.act(item, sample.weight, self._history)
-                user.see(item, self._seen_items)
+                user.see([item], self._seen_items)
+            for shown in batch.passed_over:
+                if self._pass_all_over(shown, observed):
+                    touched[shown.user_id] = None
         self.replay.extend(self._examples)
         self._examples = []
         self._offered = len(self.catalogue)
@@ -160,18 +171,39 @@ class Observer:
             self.trend.add_exposures(item, count)
             observed.items.add(item)
 
-    def _take_features(self, user: User, sample: Sample) -> None:
+    def _take_features(self, user: User, sample: Sample | PassedOver) -> None:
         changed = user.learn_features(sample.context, sample.ts_ms)
         if changed or (self._user_ids and not len(user.keys)):
             identity = sample.user_id if self._user_ids else None
             user.keys, user.weights = self._model.user_features.encode(user.features, identity)
 
-    def _pass_over(self, user: User, item: int, sample: Sample) -> None:
-        self.counts["negatives"] += 1
-        user.pass_over(sample.sample_id, item)
-        if item not in user.seen:  # an older exposure does not make an item seen anew
-            self.related.pass_over(user, item)
-            user.see(item, self._seen_items)
+    def _pass_all_over(self, shown: PassedOver, observed: Observed) -> bool:
+        """Whether any of the items is to be learned."""
+        identities = sample_ids(shown.request_id, shown.item_ids, EXPOSURE)
+        verdicts = self._samples.judge_exposures(identities)
+        items: dict[int, int] = {}
+        for identity, item_id, verdict in zip(identities, shown.item_ids, verdicts, strict=True):
+            if verdict != "new":
+                self.counts[_COUNTED[verdict]] += 1
+                continue
+            item = self.catalogue.row(item_id)
+            if item is None:
+                item = self.item(item_id, observed.discovered)
+                self.catalogue.touch(item, shown.ts_ms)
+            items[identity] = item
+        if items:
+            user = self.users.of(shown.user_id)
+            self._take_features(user, shown)
+            self._pass_over(user, items)
+        return bool(items)
+
+    def _pass_over(self, user: User, items: Mapping[int, int]) -> None:
+        self.counts["negatives"] += len(items)
+        user.pass_over(items)
+        # An older exposure does not make an item seen anew.
+        unseen = [item for item in dict.fromkeys(items.values()) if item not in user.seen]
+        self.related.pass_over(user, unseen)
+        user.see(unseen, self._seen_items)
 
     def _before(self, batches: list[SampleBatch], positives: int, every: int) -> Before | None:
         """What a positive of this call may know of counts; None when none will ask.

@@ -73,11 +73,15 @@ class Related:
         if self._listed_together:
             self._together.add(list(reversed(user.latest)), item)
 
-    def pass_over(self, user: User, item: int) -> None:
-        """The user was shown the item, and is not known yet to have seen it."""
-        if self._listed and self._credit:
-            self._credit -= 1
-            self._similar.add(_trail(user), item)
+    def pass_over(self, user: User, items: Sequence[int]) -> None:
+        """The user was shown the items in this order, and is not known yet to have seen them."""
+        if self._listed:
+            counted = items[: self._credit]
+            self._credit -= len(counted)
+            trail = _trail(user)
+            for item in counted:
+                self._similar.add(trail, item)
+                trail = [item, *trail][:TRAIL]
 
     def flush(self, clock: float, items: int) -> None:
         """Count what was added, as of this clock; `items` are known."""

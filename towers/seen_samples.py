@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -38,6 +39,15 @@ class SeenSamples:
         self._remember(sample.sample_id, _DONE)
         return self._judge_exposure_of(sample) if sample.kind == POSITIVE else "new"
 
+    def judge_exposures(self, identities: Sequence[int]) -> list[Verdict]:
+        """What to do with each of these exposure negatives, which are remembered from now on."""
+        marks = dict.fromkeys(identities, _NEGATIVE)
+        if len(marks) == len(identities) and self._marks.keys().isdisjoint(marks):
+            self._marks.update(marks)
+            self._forget()
+            return ["new"] * len(identities)
+        return [self._judge_negative(identity) for identity in identities]
+
     def __len__(self) -> int:
         return len(self._marks)
 
@@ -63,6 +73,9 @@ class SeenSamples:
 
     def _remember(self, identity: int, mark: int) -> None:
         self._marks[identity] = mark
+        self._forget()
+
+    def _forget(self) -> None:
         while len(self._marks) > self._size:
             self._marks.popitem(last=False)
 

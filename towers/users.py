@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import chain
-from typing import Any, TypeVar
+from itertools import chain, islice
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +16,6 @@ from towers.arrays import Doubles, Ints, State, array_of, ints, packed, tensor_o
 
 KEPT_NEGATIVES = 32
 """Latest passed-over exposures of a user to learn from."""
-
-_V = TypeVar("_V")
 
 _NO_KEYS: Ints = np.zeros(0, np.int64)
 _NO_WEIGHTS: Doubles = np.zeros(0)
@@ -43,17 +41,20 @@ class User:
 
     def act(self, item: int, weight: float, history: int) -> None:
         """The user took or looked at the item; the `history` newest items stay."""
-        weight = max(weight, self.latest.pop(item, 0.0))
-        _append_bounded(self.latest, item, weight, history)
+        self.latest[item] = max(weight, self.latest.pop(item, 0.0))
+        _bound(self.latest, history)
 
-    def see(self, item: int, size: int) -> None:
-        """The item is the newest seen; the `size` newest stay."""
-        self.seen.pop(item, None)
-        _append_bounded(self.seen, item, None, size)
+    def see(self, items: Iterable[int], size: int) -> None:
+        """The items are the newest seen, the last one most; the `size` newest stay."""
+        for item in items:
+            self.seen.pop(item, None)
+            self.seen[item] = None
+        _bound(self.seen, size)
 
-    def pass_over(self, identity: int, item: int) -> None:
-        """The item was shown and not taken."""
-        _append_bounded(self.negatives, identity, item, KEPT_NEGATIVES)
+    def pass_over(self, items: Mapping[int, int]) -> None:
+        """These items were shown and not taken; by sample id."""
+        self.negatives.update(items)
+        _bound(self.negatives, KEPT_NEGATIVES)
 
     def learn_features(self, context: Mapping[str, FeatureValue], ts_ms: int) -> bool:
         """Take newer feature values over; true when that changed anything."""
@@ -70,10 +71,11 @@ class User:
         return True
 
 
-def _append_bounded(entries: dict[int, _V], key: int, value: _V, size: int) -> None:
-    entries[key] = value
-    while len(entries) > size:
-        del entries[next(iter(entries))]
+def _bound(entries: dict[int, Any], size: int) -> None:
+    """Drop the oldest ones above `size`."""
+    if len(entries) > size:
+        for key in [*islice(entries, len(entries) - size)]:
+            del entries[key]
 
 
 class Users:

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import torch
 
-from schemas.events import Item
-from schemas.samples import EXPOSURE_NEGATIVE, POSITIVE, Sample, SampleBatch, SampleKind, sample_id
+from schemas.events import CLICK, Item
+from schemas.samples import POSITIVE, PassedOver, Sample, SampleBatch, sample_id
 from schemas.settings import Settings
 from tests.benchmarks.bare_model import BareModel, bare_batch
 from tests.benchmarks.rounds import Figures, Row, compare, parser, show
@@ -56,21 +56,22 @@ class Feed:
     def batch(self, positives: int) -> SampleBatch:
         """So many positives, each with the negatives of its request."""
         samples: list[Sample] = []
+        passed_over: list[PassedOver] = []
         for _ in range(positives):
             self._sent += 1
             user = self._chance.randrange(self._size.users)
             liked = (user + self._chance.randrange(3)) % _CATEGORIES
             taken = liked + _CATEGORIES * self._chance.randrange(self._size.items // _CATEGORIES)
-            samples.append(self._sample(POSITIVE, "click", user, taken))
+            request, user_id, item_id = f"r{self._sent}", f"u{user}", f"i{taken}"
+            identity = sample_id(request, item_id, CLICK)
+            samples.append(
+                Sample(identity, POSITIVE, CLICK, user_id, item_id, request, ts_ms=self._sent)
+            )
             shown = self._chance.sample(range(self._size.items), self._negatives + 1)
-            for passed in [item for item in shown if item != taken][: self._negatives]:
-                samples.append(self._sample(EXPOSURE_NEGATIVE, "exposure", user, passed))
-        return SampleBatch(samples, 0, self._sent)
-
-    def _sample(self, kind: SampleKind, action: str, user: int, item: int) -> Sample:
-        request, name = f"r{self._sent}", f"i{item}"
-        identity = sample_id(request, name, action)
-        return Sample(identity, kind, action, f"u{user}", name, request, ts_ms=self._sent)
+            passed = [f"i{item}" for item in shown if item != taken][: self._negatives]
+            if passed:
+                passed_over.append(PassedOver(user_id, request, self._sent, passed))
+        return SampleBatch(samples, 0, self._sent, passed_over=passed_over)
 
 
 def catalogue(items: int) -> list[Item]:

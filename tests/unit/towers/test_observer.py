@@ -1,7 +1,14 @@
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from schemas.events import FeatureValue
+from schemas.samples import PassedOver, SampleBatch
 from schemas.score import bias
 from schemas.settings import Settings, TowerSettings, TrainerSettings
 from tests.unit.towers.samples import batch, sample
@@ -31,6 +38,13 @@ def names(world: Observer, examples: Examples, row: int) -> list[str]:
 
 def all_examples(world: Observer) -> Examples:
     return world.replay.examples(np.arange(world.replay.appended))
+
+
+def numbers(state: Any) -> Any:
+    """The same, with plain lists for tensors."""
+    if isinstance(state, dict):
+        return {name: numbers(value) for name, value in state.items()}
+    return state.tolist() if isinstance(state, Tensor) else state
 
 
 def test_a_positive_remembers_the_history_from_before_it_without_itself() -> None:
@@ -65,6 +79,36 @@ def test_a_repeated_sample_changes_nothing() -> None:
     assert world.counts["duplicates"] == 4
     assert world.trend.counts(2).at(np.arange(2))[:, 2].tolist() == [1.0, 0.0]
     assert world.replay.appended == 1
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from("uv"),  # user
+            st.integers(0, 4),  # request
+            st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=6, unique=True),
+            st.sampled_from([{}, {"city": "Oslo"}, {"city": "Rome"}]),
+            st.booleans(),  # clicks on the first item, before
+        ),
+        max_size=25,
+    )
+)
+def test_a_list_passed_over_is_taken_in_as_its_samples_are(
+    drawn: list[tuple[str, int, list[str], dict[str, FeatureValue], bool]],
+) -> None:
+    """The same state by lists and by one sample for each item, duplicates and late clicks too."""
+    by_list, by_sample = observer(), observer()
+    for offset, (user, request, item_ids, context, clicked) in enumerate(drawn):
+        clicks = [sample(user, item_ids[0], f"{user}{request}")] if clicked else []
+        shown = PassedOver(user, f"{user}{request}", offset, item_ids, context)
+        lists = SampleBatch(clicks, 0, offset, passed_over=[shown])
+        one = by_list.observe([lists])
+        other = by_sample.observe([SampleBatch(lists.stated(), 0, offset)])
+        assert one == other
+    assert by_list.counts == by_sample.counts
+    assert by_list.catalogue.ids == by_sample.catalogue.ids
+    assert numbers(by_list.state()) == numbers(by_sample.state())
 
 
 def test_exposures_are_counted_once_per_source_offset() -> None:

@@ -16,7 +16,7 @@ _SETTINGS = Settings(
 def act(related: Related, user: User, item: int, weight: float = 1.0) -> None:
     related.act(user, item, weight)
     user.act(item, weight, 5)
-    user.see(item, 100)
+    user.see([item], 100)
 
 
 def test_marks_are_of_unseen_items_beside_the_trail_and_of_the_session() -> None:
@@ -50,12 +50,12 @@ def test_as_much_of_what_is_passed_over_counts_as_is_acted_on() -> None:
     related = Related(_SETTINGS)
     user = User()
     for item in range(1, 4):
-        related.pass_over(user, item)  # nobody acted yet
-        user.see(item, 100)
+        related.pass_over(user, [item])  # nobody acted yet
+        user.see([item], 100)
     act(related, user, 0)
     for item in range(4, 9):
-        related.pass_over(user, item)
-        user.see(item, 100)
+        related.pass_over(user, [item])
+        user.see([item], 100)
     related.flush(1.0, 9)
     totals = related._similar.state()["totals"].numpy()
     assert np.flatnonzero(totals[:9]).tolist() == [0, 4]
@@ -72,7 +72,7 @@ def test_restored_it_lists_the_same() -> None:
         one.flush(float(item), 4)
     other.load(one.state())
     stranger = User(features={"city": "a"})
-    stranger.see(3, 100)
+    stranger.see([3], 100)
     for name, (rows, values) in one.marks(view(stranger), 4).items():
         there = other.marks(view(stranger), 4)[name]
         np.testing.assert_array_equal(rows, there[0])

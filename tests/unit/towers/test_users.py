@@ -26,7 +26,7 @@ def test_latest_items_are_distinct_newest_last_and_keep_their_greater_weight(
 def test_seen_items_are_distinct_and_bounded(items: list[int], size: int) -> None:
     user = User()
     for item in items:
-        user.see(item, size)
+        user.see([item], size)
     newest_first = list(dict.fromkeys(reversed(items)))[:size]
     assert list(reversed(user.seen)) == newest_first
 
@@ -46,11 +46,11 @@ def test_users_come_back_from_their_state() -> None:
     full = users.of("full")
     full.act(3, 1.0, 20)
     full.act(1, 0.5, 20)
-    full.see(7, 500)
+    full.see([7], 500)
     full.learn_features({"tags": ["a", "b"], "age": 3.5, "member": True}, 99)
     full.keys, full.weights = np.array([4, 5]), np.array([0.5, 1.5])
     for identity in range(KEPT_NEGATIVES + 3):
-        full.pass_over(2**64 - 1 - identity, identity)
+        full.pass_over({2**64 - 1 - identity: identity})
     users.of("bare")
     again = Users()
     again.load(users.state())
