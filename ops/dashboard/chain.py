@@ -15,6 +15,8 @@ from schemas.status import Role
 _FAR_BEHIND = 3.0
 """So many times what is normal, and at least a minute, is not a passing delay."""
 _FLOWS_PER_S = 0.02
+_STALE_S = 1.0
+"""A user who clicks and looks again has waited so long: the next list should know of the click."""
 _LEARNED = ("positives", "signals", "negatives")
 
 
@@ -166,8 +168,13 @@ def _users(known: Known) -> Stage:
         return Stage("bad", "Redis fails", positives, figures=figures)
     if positives is None:
         return Stage("unknown", "not known yet", figures=figures)
-    health: Health = "ok" if positives >= _FLOWS_PER_S else "idle"
-    return Stage(health, "refreshed" if health == "ok" else "quiet", positives, figures=figures)
+    if positives < _FLOWS_PER_S:
+        return Stage("idle", "quiet", positives, figures=figures)
+    late_s = (figures["p50_ms"] or 0.0) / 1e3
+    if late_s > _STALE_S:
+        says = f"half of the clicks wait {span(late_s)} for their user's vector"
+        return Stage("warn", says, positives, figures=figures)
+    return Stage("ok", "refreshed", positives, figures=figures)
 
 
 def _clients(recalls: float | None, failing: float | None, known: Known) -> Stage:

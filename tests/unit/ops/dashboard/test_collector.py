@@ -107,6 +107,19 @@ def test_a_chart_has_a_gap_where_nothing_was_measured() -> None:
     assert snapshot.stages["clients"].health == "idle"
 
 
+def test_clicks_that_wait_for_their_users_vector_are_told_while_they_flow() -> None:
+    world = World()
+    for waited_ms, flowing, health in ((900.0, 1, "ok"), (1_500.0, 1, "warn"), (1_500.0, 0, "ok")):
+        for _ in range(15):
+            clicks = world.figures["trainer"].get("positives", 0.0) + 30 * flowing
+            figures = {"positives": clicks, "click_to_user_vector_p50_ms": waited_ms}
+            world.figures["trainer"] = figures
+            snapshot = world.look()
+        assert snapshot.health == health
+        told = snapshot.headline.startswith("Look here: users: half of the clicks wait 1.5 s")
+        assert told == (health == "warn"), snapshot.headline
+
+
 def test_a_dead_role_is_named_and_its_lag_is_told() -> None:
     world = World()
     world.look()
