@@ -118,3 +118,18 @@ def create_topics(settings: Settings) -> list[TopicSpec]:
         msg = f"topics are laid out as the settings say; {'; '.join(wrong)}; correct [topics]"
         raise TopicError(msg)
     return missing
+
+
+def delete_topics(settings: Settings) -> None:
+    """Delete the namespace's topics, with all that is in them.
+
+    Raises BrokerUnavailable, or TopicError where Kafka refuses.
+    """
+    with admin(settings) as client:
+        existing = existing_topics(client)
+        names = [spec.name for spec in topic_specs(settings) if spec.name in existing]
+        try:
+            client.delete_topics(names)
+        except KafkaError as error:
+            msg = f"Kafka deletes {', '.join(names)}; it did not: {error!r}; delete them yourself"
+            raise TopicError(msg) from error

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import shutil
 import time
+import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Annotated
 
 import typer
 from rich.live import Live
 
 from index_service import RecallClient
+from ops.broker import delete_topics
 from ops.commands.options import (
     AsJson,
     DashboardPort,
@@ -25,6 +27,7 @@ from ops.demo.run import DemoRun
 from ops.demo.show import live_view, plain_line, show_report
 from ops.signals import sigterm_as_interrupt
 from ops.stack import Stack
+from schemas.errors import BrokerUnavailable, TopicError
 from schemas.settings import Settings, load_settings
 from streams import EventProducer
 
@@ -62,8 +65,9 @@ def demo(
     """Show the loop: simulated users click, and what they are offered next changes.
 
     Starts a stack of its own on this machine with fresh data under `.penstock/demo`, and ends all
-    of it. Users with hidden tastes visit a catalogue to which new items keep coming; 70 % of them
-    get recall, 15 % what is most popular, 15 % random items.
+    of it; with `--external` it has topics of its own there, which go at the end. Users with hidden
+    tastes visit a catalogue to which new items keep coming; 70 % of them get recall, 15 % what is
+    most popular, 15 % random items.
 
     **Examples**
 
@@ -73,8 +77,10 @@ def demo(
 
     `penstock demo --kafka-port 0 --redis-port 0` : beside another Kafka and Redis
     """
+    # A Kafka that stays would have the next demo begin with what this one's visitors liked.
+    namespace = f"demo-{uuid.uuid4().hex[:8]}" if external else "demo"
     stack = Stack(
-        demo_settings(load_settings()),
+        demo_settings(load_settings(), namespace),
         kafka_port=kafka_port,
         redis_port=redis_port,
         external=external,
@@ -84,13 +90,17 @@ def demo(
     shutil.rmtree(data_dir, ignore_errors=True)
     with sigterm_as_interrupt():
         try:
-            with stack, RecallClient(stack.settings) as client:
+            with ExitStack() as ending:
+                if external:
+                    ending.callback(_delete_topics, stack.settings)
+                ending.enter_context(stack)
+                client = ending.enter_context(RecallClient(stack.settings))
                 if dashboard:
                     stack.start_dashboard(dashboard_port)
-                with EventProducer(stack.settings) as producer:
-                    run = DemoRun(stack.settings, client, producer, seed, seconds, visits)
-                    with _display(run) as show:
-                        report = run.run(show, stack.check)
+                producer = ending.enter_context(EventProducer(stack.settings))
+                run = DemoRun(stack.settings, client, producer, seed, seconds, visits)
+                with _display(run) as show:
+                    report = run.run(show, stack.check)
         except KeyboardInterrupt:
             err.print("ended before there was anything to show")
             raise typer.Exit(130) from None
@@ -100,12 +110,12 @@ def demo(
         show_report(out, report, run.clicks.clearest, run.world)
 
 
-def demo_settings(settings: Settings) -> Settings:
+def demo_settings(settings: Settings, namespace: str) -> Settings:
     """The settings for a run of a minute: a namespace and a folder of its own, a short window."""
     data_dir = settings.embedded.data_dir / "demo"
     return settings.model_copy(
         update={
-            "namespace": "demo",
+            "namespace": namespace,
             "embedded": settings.embedded.model_copy(update={"data_dir": data_dir}),
             "trainer": settings.trainer.model_copy(
                 update={"checkpoint_dir": (data_dir / "checkpoints").absolute()}
@@ -118,6 +128,13 @@ def demo_settings(settings: Settings) -> Settings:
             ),
         }
     )
+
+
+def _delete_topics(settings: Settings) -> None:
+    try:
+        delete_topics(settings)
+    except (BrokerUnavailable, TopicError) as error:  # the report is to be shown all the same
+        err.print(f"topics of {settings.namespace} stay: {error}")
 
 
 @contextmanager

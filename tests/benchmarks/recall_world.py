@@ -16,7 +16,7 @@ import numpy as np
 from kafka import KafkaProducer
 
 from index_service import RecallClient
-from ops.broker import admin, create_topics
+from ops.broker import create_topics, delete_topics
 from ops.children import Child, stop_children
 from ops.pace import Pace
 from ops.role_status import connect, read_statuses
@@ -25,7 +25,7 @@ from schemas.codec import encode
 from schemas.errors import RecallTimeout
 from schemas.score import RECENT, SIMILAR, TAKEN, count_names
 from schemas.settings import EmbeddedSettings, Settings
-from schemas.topics import ITEM_VECTORS, topic_name, topic_specs
+from schemas.topics import ITEM_VECTORS, topic_name
 from schemas.vectors import Float32Array, ItemVector, UserRecord, pack_vector, user_key
 from tests.benchmarks import echo
 from tests.benchmarks.index_world import centres, drawn_around
@@ -116,8 +116,7 @@ def _topics(settings: Settings) -> Iterator[None]:
     try:
         yield
     finally:
-        with admin(settings) as client:
-            client.delete_topics([spec.name for spec in topic_specs(settings)])
+        delete_topics(settings)
 
 
 def unit_vectors(chance: np.random.Generator, count: int, dim: int) -> Float32Array:

@@ -8,13 +8,13 @@ from contextlib import ExitStack, contextmanager
 import numpy as np
 from kafka import KafkaProducer
 
-from ops.broker import admin, create_topics
+from ops.broker import create_topics, delete_topics
 from ops.children import Child, stop_children
 from ops.role_status import connect, read_statuses
 from ops.stack import Stack
 from schemas.codec import encode
 from schemas.settings import Settings
-from schemas.topics import ITEM_VECTORS, topic_name, topic_specs
+from schemas.topics import ITEM_VECTORS, topic_name
 from schemas.vectors import Float32Array, ItemVector, UserRecord, pack_vector, user_key
 from tests.support.polling import eventually
 
@@ -68,7 +68,7 @@ def recall_nodes(settings: Settings, vectors: Float32Array, users: int) -> Itera
     """
     with ExitStack() as closing:
         create_topics(settings)
-        closing.callback(_delete_topics, settings)
+        closing.callback(delete_topics, settings)
         publish_items(settings, vectors)
         _write_users(settings, vectors[:users])
         yield RecallNodes(settings, closing)
@@ -105,8 +105,3 @@ def _write_users(settings: Settings, vectors: Float32Array) -> None:
             user = UserRecord(epoch, 1, pack_vector(vector), 1.0, {}, 1.0)
             key = user_key(settings.namespace, epoch, f"u{number}")
             redis.set(key, encode(user), ex=_TTL_S)
-
-
-def _delete_topics(settings: Settings) -> None:
-    with admin(settings) as client:
-        client.delete_topics([spec.name for spec in topic_specs(settings)])
