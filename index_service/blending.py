@@ -24,7 +24,7 @@ from schemas.vectors import Float32Array
 
 _CHANNELS: tuple[Channel, ...] = ("recent", "nearest", "similar", "trending")
 """An item comes by the first of these that proposes it."""
-_NEAREST, _TRENDING = _CHANNELS.index("nearest"), _CHANNELS.index("trending")
+_RECENT, _NEAREST, _SIMILAR, _TRENDING = range(len(_CHANNELS))
 
 
 class _Proposed(NamedTuple):
@@ -158,5 +158,5 @@ def _best(
 def _channel_of(mark: str) -> int:
     """The channel by which items with this mark come in."""
     if mark in (RECENT, TAKEN):
-        return _CHANNELS.index("recent")
-    return _CHANNELS.index("similar") if mark in (SIMILAR, TOGETHER) else _TRENDING
+        return _RECENT
+    return _SIMILAR if mark in (SIMILAR, TOGETHER) else _TRENDING

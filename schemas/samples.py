@@ -54,8 +54,8 @@ class Sample(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 class PassedOver(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Items that one request showed at one moment, none acted on: an exposure negative each.
 
-    A list is shown as a whole, so what its items have in common is said once: a fifth of the
-    bytes, and a third of the time that it takes to label them.
+    A list is shown as a whole, so what its items have in common is said once: a tenth of the
+    bytes for 24 items, and labelling through Kafka is two to three times as fast.
     """
 
     user_id: str
@@ -89,7 +89,7 @@ class SampleBatch(msgspec.Struct, frozen=True, omit_defaults=True):
     """The labels that came from one record of `events`, on the partition of that record."""
 
     samples: list[Sample]
-    """Positives and signals."""
+    """Positives and signals; exposure negatives too in records from before `passed_over`."""
     source_partition: int
     source_offset: int
     """Partition and offset in `events`: exposure counts are added once per source offset."""
@@ -97,6 +97,10 @@ class SampleBatch(msgspec.Struct, frozen=True, omit_defaults=True):
     """Times each item was shown in the source record; only on `positives`."""
     passed_over: list[PassedOver] = []
     """Exposure negatives; only on `negatives`."""
+
+    def count(self) -> int:
+        """How many labels there are."""
+        return len(self.samples) + sum(len(shown.item_ids) for shown in self.passed_over)
 
     def stated(self) -> list[Sample]:
         """Every label as a sample: those of `samples`, then those of `passed_over`."""

@@ -215,11 +215,10 @@ class NegativesLabeller(RecordLabeller):
         for (record, _), times in step.released.items():
             record.release(times)
         for (record, offset), passed_over in step.negatives.items():
-            items = sum(len(shown.item_ids) for shown in passed_over)
-            self.counts["exposure_negative"] += items
             batch = SampleBatch([], partition, offset, passed_over=passed_over)
+            self.counts["exposure_negative"] += batch.count()
             self._send_samples(batch, passed_over[0].user_id.encode(), record)
-            record.release(items)
+            record.release(batch.count())
 
 
 def _acknowledge(event: EventT[bytes]) -> None:

@@ -191,6 +191,8 @@ class NegativesJoin(Generic[Token]):
         if len(fresh) < len(item_ids):
             step.duplicates += len(item_ids) - len(fresh)
             shown.item_ids = [*fresh]
+        if not fresh:
+            return  # nothing of it would ever be due
         self.pending += len(fresh)
         step.held += len(fresh)
         deadline_ms = first.ts_ms + self._rules.window_ms

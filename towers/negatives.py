@@ -34,7 +34,7 @@ class Negatives:
         """The batches, in their order; of each only a `share` of its samples, by their ids."""
         for batch in batches:
             kept = batch if share >= 1 else _thinned(batch, share)
-            self.thinned += _size(batch) - _size(kept)
+            self.thinned += batch.count() - kept.count()
             parts = [*_parts(kept)] or [kept]
             # The counts of exposures are of the whole batch.
             self._parts += [parts[0], *(replace(part, exposures={}) for part in parts[1:])]
@@ -42,10 +42,6 @@ class Negatives:
     def next(self) -> list[SampleBatch]:
         """The next part, if there is one."""
         return [self._parts.popleft()] if self._parts else []
-
-
-def _size(batch: SampleBatch) -> int:
-    return len(batch.samples) + sum(len(shown.item_ids) for shown in batch.passed_over)
 
 
 def _thinned(batch: SampleBatch, share: float) -> SampleBatch:

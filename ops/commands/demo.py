@@ -13,7 +13,7 @@ import typer
 from rich.live import Live
 
 from index_service import RecallClient
-from ops.broker import delete_topics
+from ops.broker import check_reachable, delete_topics
 from ops.commands.options import (
     AsJson,
     DashboardPort,
@@ -92,6 +92,7 @@ def demo(
         try:
             with ExitStack() as ending:
                 if external:
+                    check_reachable(stack.settings.kafka)  # or there will be no topic to delete
                     ending.callback(_delete_topics, stack.settings)
                 ending.enter_context(stack)
                 client = ending.enter_context(RecallClient(stack.settings))

@@ -92,9 +92,13 @@ def run_negatives(
     join = NegativesJoin[int](stream.rules, lambda: _NOW_MS)
 
     def written(step: Step[int]) -> int:
-        for offset, passed_over in step.negatives.items():
-            write(SampleBatch([], 0, offset, passed_over=passed_over))
-        return sum(len(each.item_ids) for some in step.negatives.values() for each in some)
+        batches = [
+            SampleBatch([], 0, offset, passed_over=passed_over)
+            for offset, passed_over in step.negatives.items()
+        ]
+        for batch in batches:
+            write(batch)
+        return sum(batch.count() for batch in batches)
 
     samples = sum(written(join.add(events, offset)) for offset, events in enumerate(decoded))
     return samples + written(join.add([single("view", stream.after_ms)], -1))

@@ -117,7 +117,8 @@ def test_a_restart_reads_only_what_came_since_and_a_full_node_says_so(nodes: Rec
     asked = 302 + client.retries  # what a machine too busy to answer in time was sent once more
     figures = nodes.await_figures("one", recalls=asked)
     assert figures["ok"] + figures["overloaded"] == asked
-    assert figures["overloaded"] >= outcomes["RecallOverloaded"]
+    refused_again = figures["overloaded"] - outcomes["RecallOverloaded"]
+    assert 0 <= refused_again <= client.retries
 
 
 def test_an_async_client_asks_as_the_other_does(nodes: RecallNodes) -> None:
