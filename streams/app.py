@@ -12,6 +12,7 @@ from faust.types import TP, EventT
 from schemas.settings import KafkaSettings, Settings
 from schemas.topics import EVENTS, topic_name
 from streams.header_names import read_any_header_name
+from streams.seeking import SeekingApp
 from streams.sensor import LabelSensor, LabelTimes
 
 log = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ def build_app(
     """The app of one labelling role: group `<namespace>.<role>`, manual acknowledgement."""
     read_any_header_name()
     group = topic_name(settings.namespace, role)
-    app = faust.App(
+    app = SeekingApp(
         group,
         broker=_broker_urls(settings.kafka),
         broker_credentials=_credentials(settings.kafka),

@@ -23,6 +23,7 @@ from tests.support.polling import eventually
 LabelRoleName = Literal["label-positives", "label-negatives"]
 LABEL_ROLES: tuple[LabelRoleName, LabelRoleName] = ("label-positives", "label-negatives")
 _GRACE_S = 15.0
+_LOG_LINES = 40
 
 _batches = Decoder[SampleBatch](SampleBatch)
 
@@ -64,6 +65,11 @@ class LabelWorkers:
     def stop(self) -> None:
         stop_children(list(self._children.values()), _GRACE_S)
         self._children.clear()
+
+    def show_logs(self) -> None:
+        """Print the end of each log, for a test that fails."""
+        for log in sorted(self._folder.glob("label-*.log")):
+            print(f"--- {log.name}", *log.read_text().splitlines()[-_LOG_LINES:], sep="\n")
 
     def joins(self, name: str) -> int:
         """How often workers of this name have been given partitions, as their log tells."""
@@ -126,6 +132,9 @@ def label_workers(settings: Settings, folder: Path) -> Iterator[LabelWorkers]:
     workers = LabelWorkers(settings, folder)
     try:
         yield workers
+    except BaseException:
+        workers.show_logs()
+        raise
     finally:
         workers.stop()
 
