@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import faiss
 import numpy as np
 
 from index_service.backend import Metric
@@ -45,15 +46,15 @@ class FaissIvfBackend(FaissBackend):
     def _new_index(self) -> Any:
         self._learned_from, self._writes = 0, 0
         flat = self._flat()
-        index = self._faiss.IndexIDMap2(flat)
+        index = faiss.IndexIDMap2(flat)
         index.own_fields = True
         flat.this.disown()
         return index
 
     def _flat(self) -> Any:
         if self._metric == "l2":
-            return self._faiss.IndexFlatL2(self._dim)
-        return self._faiss.IndexFlatIP(self._dim)
+            return faiss.IndexFlatL2(self._dim)
+        return faiss.IndexFlatIP(self._dim)
 
     def _nearest(self, queries: Float32Array, k: int) -> list[tuple[IntArray, Float32Array]]:
         if not self._learned_from:
@@ -77,7 +78,7 @@ class FaissIvfBackend(FaissBackend):
             probes = min(4 * probes, lists)
 
     def _put_in(self, slots: IntArray, vectors: Float32Array) -> None:
-        self._faiss.omp_set_num_threads(1)
+        faiss.omp_set_num_threads(1)
         self._writes += len(slots)
         super()._put_in(slots, vectors)
 
@@ -88,7 +89,7 @@ class FaissIvfBackend(FaissBackend):
         grown = items >= _GROWTH * self._learned_from
         if items < _FLAT_BELOW or not (grown or stale):
             return
-        self._faiss.omp_set_num_threads(1)
+        faiss.omp_set_num_threads(1)
         _, slots = self._slots.occupied()
         vectors = self._slots.vectors[slots]  # (items, dim)
         index = self._trained(vectors)
@@ -98,16 +99,16 @@ class FaissIvfBackend(FaissBackend):
 
     def _trained(self, vectors: Float32Array) -> Any:
         lists = int(_LISTS_PER_ROOT * math.sqrt(len(vectors)))
-        measure = self._faiss.METRIC_L2 if self._metric == "l2" else None
+        measure = faiss.METRIC_L2 if self._metric == "l2" else None
         if measure is None:
-            measure = self._faiss.METRIC_INNER_PRODUCT
+            measure = faiss.METRIC_INNER_PRODUCT
         quantizer = self._flat()
-        index = self._faiss.IndexIVFFlat(quantizer, self._dim, lists, measure)
+        index = faiss.IndexIVFFlat(quantizer, self._dim, lists, measure)
         index.own_fields = True  # or the centroids would go with the Python object
         quantizer.this.disown()
         index.cp.niter = _ITERATIONS
         index.cp.max_points_per_centroid = _POINTS_PER_LIST
         index.cp.min_points_per_centroid = 1
         index.train(vectors)
-        index.set_direct_map_type(self._faiss.DirectMap.Hashtable)
+        index.set_direct_map_type(faiss.DirectMap.Hashtable)
         return index

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import faiss
 import numpy as np
 
 from index_service.backend import Metric, scores_of
@@ -31,8 +32,8 @@ class FaissLshBackend(FaissBackend):
         super().__init__(dim, metric, breadth)
 
     def _new_index(self) -> Any:
-        codes = self._faiss.IndexLSH(self._dim, _BITS_PER_DIMENSION * self._dim)
-        index = self._faiss.IndexIDMap2(codes)
+        codes = faiss.IndexLSH(self._dim, _BITS_PER_DIMENSION * self._dim)
+        index = faiss.IndexIDMap2(codes)
         index.own_fields = True
         codes.this.disown()
         return index

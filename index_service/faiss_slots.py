@@ -8,23 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import faiss
 import numpy as np
 
 from index_service.backend import Metric, Neighbours, prepared, prepared_queries
 from index_service.backend_file import load_arrays, save_arrays
 from index_service.slots import IntArray, VectorSlots
-from schemas.errors import EnvironmentProblem
 from schemas.vectors import Float32Array
-
-
-def load_faiss() -> Any:
-    """The library. Raises EnvironmentProblem, naming the extra, where it is not installed."""
-    try:
-        import faiss
-    except ImportError as error:
-        msg = f"the backends faiss-ivf and faiss-lsh need Faiss: {error}; pip install '.[faiss]'"
-        raise EnvironmentProblem(msg) from error
-    return faiss
 
 
 class FaissBackend(ABC):
@@ -36,7 +26,6 @@ class FaissBackend(ABC):
     name: str
 
     def __init__(self, dim: int, metric: Metric, breadth: int) -> None:
-        self._faiss = load_faiss()
         self._dim = dim
         self._metric = metric
         self._slots = VectorSlots(dim)
@@ -85,7 +74,7 @@ class FaissBackend(ABC):
             wanted = min(k, len(self))
             if not wanted or not len(rows):
                 return [Neighbours([], np.empty(0, dtype=np.float32)) for _ in rows]
-            self._faiss.omp_set_num_threads(1)  # of this thread; more would take others' cores
+            faiss.omp_set_num_threads(1)  # of this thread; more would take others' cores
             near = self._nearest(rows, wanted)
             return [Neighbours(self._slots.ids_at(slots), scores) for slots, scores in near]
 
@@ -122,5 +111,5 @@ class FaissBackend(ABC):
     def _take_out(self, slots: IntArray) -> None:
         if len(slots):
             labels = slots.astype(np.int64)
-            chosen = self._faiss.IDSelectorArray(len(labels), self._faiss.swig_ptr(labels))
+            chosen = faiss.IDSelectorArray(len(labels), faiss.swig_ptr(labels))
             self._index.remove_ids(chosen)

@@ -15,7 +15,7 @@ BackendName = Literal["exact", "hnsw", "faiss-ivf", "faiss-lsh", "milvus"]
 class IndexSettings(Section):
     """The index node and recall."""
 
-    backend: BackendName = "hnsw"
+    backend: BackendName = "faiss-ivf"
     """What proposes the nearest items of a large shard; `docs/index.md` says which one when."""
     milvus_url: str = ".penstock/milvus.db"
     """Of the backend `milvus`: a server's URL, or a file for Milvus Lite."""

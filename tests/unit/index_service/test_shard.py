@@ -26,7 +26,10 @@ NAMES = ("positives@100", "exposures@100", "positives@9")
 
 
 class World:
-    """A shard, the truth about it, and a seeded source of items."""
+    """A shard, the truth about it, and a seeded source of items.
+
+    Its backend is the one that leaves something behind and is built anew.
+    """
 
     def __init__(self, seed: int, exact_below: int, **index: Any) -> None:
         self.rng = np.random.default_rng(seed)
@@ -34,7 +37,10 @@ class World:
         config = Settings(
             towers=TowerSettings(dim=DIM),
             index=IndexSettings(
-                exact_below=exact_below, rebuild_dead_share=0.3, max_unwritten=20, **index
+                **{"backend": "hnsw", **index},
+                exact_below=exact_below,
+                rebuild_dead_share=0.3,
+                max_unwritten=20,
             ),
         )
         self.shard = Shard(config, self.executor, lambda: 0.0)  # a clock that brings no check

@@ -45,7 +45,9 @@ class ShardStates(RuleBasedStateMachine):
         config = Settings(
             towers=TowerSettings(dim=DIM),
             # A graph from the fifth item on, rebuilt soon, with little left unwritten.
-            index=IndexSettings(exact_below=5, rebuild_dead_share=0.3, max_unwritten=4),
+            index=IndexSettings(
+                backend="hnsw", exact_below=5, rebuild_dead_share=0.3, max_unwritten=4
+            ),
         )
         self.shard = Shard(config, self.executor, lambda: 0.0)
         self.truth: dict[str, ItemVector] = {}
