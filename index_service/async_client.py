@@ -94,6 +94,11 @@ class AsyncRecallClient:
         self._send(record, lane)
         return await asyncio.wrap_future(future)
 
+    @property
+    def retries(self) -> int:
+        """Requests sent once more, since the node they went to was silent."""
+        return 0 if self._pending is None else self._pending.retries
+
     async def close(self) -> None:
         """Disconnect, and fail what is pending with RecallError."""
         for task in [*self._tasks, *self._sending]:

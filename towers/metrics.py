@@ -86,7 +86,7 @@ _GAUGES = (
     (
         "penstock_trainer_checkpoint_age_seconds",
         "checkpoint_age_s",
-        "Since the last checkpoint, or since the start.",
+        "Since the state was last the same as on the disk, as seen at each interval.",
     ),
     (
         "penstock_trainer_checkpoint_interval_seconds",

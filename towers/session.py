@@ -65,6 +65,7 @@ class Session:
         self._finishing = False
         self._settings = settings
         self._saved_s = self._next_save_s = time.monotonic()
+        self._saved: object = None  # what tells the state that is on the disk from another
         self.caught_up = False
         """All that was on the topics at the start has been taken in."""
         self.turned_s = self._saved_s
@@ -256,7 +257,10 @@ class Session:
         if self._saver.busy or now_s < self._next_save_s:
             return
         self._next_save_s = now_s + self._save_every_s
-        self._start_saving()
+        if self._saved == self._mark(self._positions()):
+            self._saved_s = now_s  # nothing came since
+        else:
+            self._start_saving()
 
     def _start_saving(self) -> None:
         if not self._links.vectors.flush(_FLUSH_S):
@@ -264,13 +268,19 @@ class Session:
             log.warning("checkpoint=postponed reason=item_vectors_not_acknowledged")
             return
         positions = self._positions()
-        self._saver.start(self._state(positions), lambda: self._note_saved(positions))
+        mark = self._mark(positions)
+        self._saver.start(self._state(positions), lambda: self._note_saved(positions, mark))
 
-    def _note_saved(self, positions: Positions) -> None:
-        self._saved_s = time.monotonic()
+    def _note_saved(self, positions: Positions, mark: object) -> None:
+        self._saved_s, self._saved = time.monotonic(), mark
         for inbox in (self._links.first, self._links.later):
             own = {topic: positions[topic] for topic in inbox.positions}
             inbox.commit(own, wait=self._finishing)
+
+    def _mark(self, positions: Positions) -> object:
+        """The same as before where a checkpoint would say the same."""
+        learner, _, users = self._core
+        return positions, self._ends(), users.owed, learner.figures()
 
     def _state(self, positions: Positions) -> State:
         return {

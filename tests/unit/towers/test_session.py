@@ -192,3 +192,21 @@ def test_a_checkpoint_amid_a_record_counts_each_of_its_samples_once(tmp_path: Pa
     again.turns_until("negatives", 610)
     assert again.figures()["duplicates"] == 256
     again.session.finish()
+
+
+def test_a_checkpoint_is_written_only_where_something_came_since(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, every_s=1e-6)
+
+    def newest(turns: int) -> Path:
+        """The newest file after so many turns."""
+        for _ in range(turns):
+            rig.session.turn()
+        return max(tmp_path.rglob("checkpoint-*"))
+
+    rig.positives.send(*clicks(8))
+    learned = newest(60)  # takes in, learns and publishes all of it
+    assert newest(20) == learned
+    assert rig.figures()["checkpoint_age_s"] < 5
+    rig.negatives.send(passed_over(0, 1))
+    rig.turns_until("negatives", 1)
+    assert newest(1) > learned
