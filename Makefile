@@ -22,9 +22,10 @@ lint: $(STAMP)
 types: $(STAMP)
 	$(BIN)/mypy
 
-# Two at a time: many tests wait for processes more than they compute. A file stays together.
+# Two at a time: many tests wait for processes more than they compute. A file stays together, and
+# the long ones, which are not of `tests/unit`, come first.
 check: $(STAMP)
-	$(BIN)/pytest --numprocesses 2 --dist loadfile
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .

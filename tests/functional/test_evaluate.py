@@ -62,7 +62,7 @@ def test_the_beginning_of_movielens(tmp_path: Path) -> None:
     movielens.dataset()
     out = tmp_path / "out"
     report = evaluated(
-        "--models", "random,popularity,penstock", "--limit", "6000",
+        "--models", "random,popularity,penstock", "--limit", "3000",
         "--sync-interval", "live,24h", "--out", str(out),
     )  # fmt: skip
     live, stale = [row for row in report["rows"] if row["model"] == "penstock"]

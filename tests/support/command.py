@@ -12,7 +12,7 @@ from ops.stack import environment
 from schemas.settings import Settings
 
 COMMAND = [sys.executable, "-m", "ops.cli"]
-_TIMEOUT_S = 120
+_TIMEOUT_S = 300
 
 
 def penstock(

@@ -12,7 +12,7 @@ _POLL_S = 0.05
 
 
 def eventually(
-    probe: Callable[[], T], met: Callable[[T], bool], what: str, timeout_s: float = 60.0
+    probe: Callable[[], T], met: Callable[[T], bool], what: str, timeout_s: float = 120.0
 ) -> T:
     """The first probed value that meets the condition; fails, naming what was awaited and seen."""
     deadline = time.monotonic() + timeout_s
