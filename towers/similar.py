@@ -147,10 +147,11 @@ class CoOccurrence:
         for stretch, items in enumerate(hidden):
             sums[items[items < known] + (stretch * width - _NONE)] = 0.0
         filled = np.flatnonzero(sums > 0)
-        items = filled % width + _NONE
+        begins = np.arange(len(trails) + 1) * width
+        ends = np.searchsorted(filled, begins)
+        items = filled + _NONE - np.repeat(begins[:-1], np.diff(ends))
         norms = np.sqrt(1 + self._totals[items] / growth)
         strengths: Doubles = self._manner.scale * sums[filled] / norms
-        ends = np.searchsorted(filled, np.arange(len(trails) + 1) * width)
         return [(items[i:j], strengths[i:j]) for i, j in pairwise(ends.tolist())]
 
     def _count(self, rows: Ints, partners: Ints, weights: Doubles) -> None:
