@@ -10,15 +10,14 @@ from typing import NamedTuple
 
 import msgspec
 
-from index_service.calls import Call
+from index_service.calls import Call, Caller
 from index_service.figures import NodeFigures
 from index_service.gathering import Gatherer
 from index_service.query import Query
 from index_service.recall_core import Found, Plan, RecallCore, refusal
 from index_service.reply_sender import ReplySender
-from index_service.users import User
 from schemas.codec import encode
-from schemas.recall import ErrorDetail, RecallReply, RecallRequest
+from schemas.recall import ErrorDetail, RecallReply
 from schemas.vectors import Float32Array
 
 _URGENT_MS = 200
@@ -26,8 +25,6 @@ _URGENT_MS = 200
 _SHOWN_CHARS = 80
 
 _log = logging.getLogger(__name__)
-
-Users = Mapping[str, User]
 
 
 class _Planned(NamedTuple):
@@ -57,29 +54,29 @@ class Answering:
         """All shards are here: `answer_here` will do."""
         return self._gatherer.all_here
 
-    def answer_here(self, calls: Sequence[Call], users: Users, user_ms: float) -> None:
+    def answer_here(self, callers: Sequence[Caller], user_ms: float) -> None:
         """Answer from this node's shards, without waiting for anyone."""
         started_s = time.perf_counter()
-        calls = self._in_time(calls)
-        vectors = self._gatherer.vectors_here(_items_of(calls))
-        planned = self._planned(calls, users, vectors)
+        callers = self._in_time(callers)
+        vectors = self._gatherer.vectors_here(_items_of(callers))
+        planned = self._planned(callers, vectors)
         found = self._searched([each.plan.query for each in planned])
         self._reply_all(planned, found, user_ms, started_s)
 
-    async def answer_with_others(self, calls: Sequence[Call], users: Users, user_ms: float) -> None:
+    async def answer_with_others(self, callers: Sequence[Caller], user_ms: float) -> None:
         """Ask the nodes that hold the other shards; partial where they don't answer in time."""
-        calls, soon_ms = self._in_time(calls), self._now_ms() + _URGENT_MS
+        callers, soon_ms = self._in_time(callers), self._now_ms() + _URGENT_MS
         # Calls that go together share the first one's deadline: the urgent make none else partial.
-        urgent = [call for call in calls if call.deadline_ms < soon_ms]
-        others = [call for call in calls if call.deadline_ms >= soon_ms]
+        urgent = [one for one in callers if one.call.deadline_ms < soon_ms]
+        others = [one for one in callers if one.call.deadline_ms >= soon_ms]
         groups = [group for group in (urgent, others) if group]
-        await asyncio.gather(*(self._answer_group(group, users, user_ms) for group in groups))
+        await asyncio.gather(*(self._answer_group(group, user_ms) for group in groups))
 
-    async def _answer_group(self, calls: Sequence[Call], users: Users, user_ms: float) -> None:
+    async def _answer_group(self, callers: Sequence[Caller], user_ms: float) -> None:
         started_s = time.perf_counter()
-        deadline_ms = min(call.deadline_ms for call in calls)
-        vectors = await self._gatherer.vectors_of(_items_of(calls), deadline_ms)
-        planned = self._planned(calls, users, vectors)
+        deadline_ms = min(one.call.deadline_ms for one in callers)
+        vectors = await self._gatherer.vectors_of(_items_of(callers), deadline_ms)
+        planned = self._planned(callers, vectors)
         queries = [each.plan.query for each in planned]
         found: Sequence[Found | Exception]
         try:
@@ -94,25 +91,24 @@ class Answering:
         reply = refusal(detail)
         self._send(call, msgspec.structs.replace(reply, reason=reason or reply.reason), {})
 
-    def _in_time(self, calls: Sequence[Call]) -> list[Call]:
-        """Calls whose time is not over."""
+    def _in_time(self, callers: Sequence[Caller]) -> list[Caller]:
+        """Those whose time is not over."""
         now_ms = self._now_ms()
-        live = [call for call in calls if now_ms <= call.deadline_ms]
-        self._figures.counts["dropped_late"] += len(calls) - len(live)
+        live = [one for one in callers if now_ms <= one.call.deadline_ms]
+        self._figures.counts["dropped_late"] += len(callers) - len(live)
         return live
 
     def _planned(
-        self, calls: Sequence[Call], users: Users, vectors: Mapping[str, Float32Array]
+        self, callers: Sequence[Caller], vectors: Mapping[str, Float32Array]
     ) -> list[_Planned]:
         """Calls that can be searched for; the others have their reply."""
         planned = []
-        for call in calls:
+        for call, user in callers:
             request = call.request
             if isinstance(request, ErrorDetail):
                 self.refuse(call, request)
                 continue
             fields = self._gatherer.known_fields() if request.filter else None
-            user = users.get(request.user_id) if request.user_id is not None else None
             try:
                 plan = self._core.plan(request, user, vectors, fields)
             except Exception as error:  # see `_searched`
@@ -164,10 +160,10 @@ class Answering:
         _log.warning(text, call.address.shown_id, call.address.topic, broken.rule, value)
 
 
-def _items_of(calls: Sequence[Call]) -> list[str]:
+def _items_of(callers: Sequence[Caller]) -> list[str]:
     """Items that are asked about, each once."""
-    requests = [call.request for call in calls if isinstance(call.request, RecallRequest)]
-    return list(dict.fromkeys(item for each in requests for item in each.item_ids or ()))
+    requests = [one.call.asked for one in callers]
+    return list(dict.fromkeys(item for each in requests if each for item in each.item_ids or ()))
 
 
 def _failed(error: Exception) -> RecallReply:

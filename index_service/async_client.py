@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaError
 from index_service.pending_calls import PendingCalls
 from index_service.request_records import RequestRecord, recall_request, request_record
 from schemas.errors import BrokerUnavailable, RecallError, TopicError
+from schemas.events import FeatureValue
 from schemas.recall import Condition, RecallReply, RecallRequest
 from schemas.settings import Settings
 from schemas.topics import RECALL_REPLIES, RECALL_REQUESTS, topic_name
@@ -77,10 +78,13 @@ class AsyncRecallClient:
         filter: Mapping[str, Condition] | None = None,
         exclude: Sequence[str] = (),
         exclude_seen: bool = True,
+        context: Mapping[str, FeatureValue] | None = None,
         timeout_s: float = 1.0,
     ) -> RecallReply:
         """As `RecallClient.recall`, with the same errors; it may be cancelled."""
-        request = recall_request(user_id, vector, item_ids, k, filter, exclude, exclude_seen)
+        request = recall_request(
+            user_id, vector, item_ids, k, filter, exclude, exclude_seen, context
+        )
         return await self.ask(request, timeout_s)
 
     async def ask(self, request: RecallRequest, timeout_s: float = 1.0) -> RecallReply:

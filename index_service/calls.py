@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from index_service.reply_headers import ReplyAddress, SkipReason, deadline_ms, reply_address
+from index_service.users import User
 from schemas.codec import Decoder, Headers, content_type
 from schemas.errors import DecodeError
 from schemas.recall import ErrorDetail, RecallRequest
@@ -24,9 +25,17 @@ class Call(NamedTuple):
     deadline_ms: int
 
     @property
-    def user_id(self) -> str | None:
-        """The user to look up, if any."""
-        return self.request.user_id if isinstance(self.request, RecallRequest) else None
+    def asked(self) -> RecallRequest | None:
+        """What is asked, if that can be told."""
+        return self.request if isinstance(self.request, RecallRequest) else None
+
+
+class Caller(NamedTuple):
+    """A call, and who it is for."""
+
+    call: Call
+    user: User | None
+    """See `UserReader.read`."""
 
 
 def read_call(

@@ -17,6 +17,7 @@ from kafka.errors import KafkaError
 from index_service.pending_calls import PendingCalls, timed_out
 from index_service.request_records import RequestRecord, recall_request, request_record
 from schemas.errors import BrokerUnavailable, TopicError
+from schemas.events import FeatureValue
 from schemas.recall import Condition, RecallReply, RecallRequest
 from schemas.settings import Settings
 from schemas.topics import RECALL_REPLIES, RECALL_REQUESTS, topic_name
@@ -92,6 +93,7 @@ class RecallClient:
         filter: Mapping[str, Condition] | None = None,
         exclude: Sequence[str] = (),
         exclude_seen: bool = True,
+        context: Mapping[str, FeatureValue] | None = None,
         timeout_s: float = 1.0,
     ) -> RecallReply:
         """The reply for a user, a vector, or items (newest first); give exactly one of them.
@@ -100,7 +102,9 @@ class RecallClient:
         many in hand, RecallTimeout without a reply in time, and BrokerUnavailable when the request
         can't be sent.
         """
-        request = recall_request(user_id, vector, item_ids, k, filter, exclude, exclude_seen)
+        request = recall_request(
+            user_id, vector, item_ids, k, filter, exclude, exclude_seen, context
+        )
         future = self.submit(request, timeout_s)
         try:
             return future.result(timeout_s)

@@ -53,6 +53,8 @@ class NodeFigures:
                     "changes",
                     "bad_records",
                     "redis_errors",
+                    "contexts_known",
+                    "contexts_unknown",
                 ),
                 0,
             )

@@ -33,6 +33,16 @@ NODE_METRICS = (
     ),
     FromFigures(
         MetricSpec(
+            "penstock_recall_context_values_total",
+            "counter",
+            "Values of requests' contexts that were looked up: `known`, or `unknown` where nothing "
+            "was taken yet.",
+            ("outcome",),
+        ),
+        {"contexts_known": ("known",), "contexts_unknown": ("unknown",)},
+    ),
+    FromFigures(
+        MetricSpec(
             "penstock_index_bad_records_total",
             "counter",
             "Records of item-vectors that could not be used.",

@@ -15,7 +15,7 @@ from index_service.users import UNKNOWN, User
 from schemas.recall import ErrorDetail, RecalledItem, RecallReply, RecallRequest
 from schemas.score import CONTEXT, SIMILAR, TOGETHER, first_weights, session_marks
 from schemas.settings import Settings
-from schemas.vectors import Float32Array
+from schemas.vectors import Float32Array, UserRecord
 
 NO_KNOWN_ITEM = "none of item_ids is known"
 NO_DIRECTION = "the vectors of item_ids cancel each other out"
@@ -71,7 +71,8 @@ class RecallCore:
     ) -> Plan | RecallReply:
         """The query, or why there is none.
 
-        `user` is what is known of `user_id`, and not looked at without one; `vectors` (dim,) are
+        `user` is what is known of `user_id` in the request's context; without a user id of anyone
+        in it, or None where no context is told: see `UserReader.read`. `vectors` (dim,) are
         those of the request's items that are known; for `known_fields` see `broken_rule`. A user
         or items of whom nothing is known get trending items and status degraded.
         """
@@ -82,12 +83,13 @@ class RecallCore:
         if request.user_id is not None:
             return self._query_of_user(request, user or User(None, UNKNOWN), exclude)
         if request.vector is not None:
-            return Plan(self._query_by(request, unit(request.vector), exclude), "")
+            return Plan(self._query_by(request, unit(request.vector), exclude, user), "")
         item_ids = request.item_ids or []
         known = [vectors[item_id] for item_id in item_ids if item_id in vectors]
         mean = self._mean(known)
         reason = "" if mean is not None else NO_DIRECTION if known else NO_KNOWN_ITEM
-        return Plan(self._query_by(request, mean, exclude | frozenset(item_ids)), reason)
+        exclude |= frozenset(item_ids)
+        return Plan(self._query_by(request, mean, exclude, user), reason)
 
     def reply(self, reason: str, found: Found) -> RecallReply:
         """The reply that says all this. What shards are missing counts for more than `reason`."""
@@ -107,7 +109,7 @@ class RecallCore:
     def _query_of_user(self, request: RecallRequest, user: User, exclude: frozenset[str]) -> Plan:
         record = user.record
         if record is None:
-            return Plan(self._query_by(request, None, exclude), user.reason)
+            return Plan(self._query_by(request, None, exclude, None), user.reason)
         query = Query(
             vector=unit_vector(record.vector, self._settings.towers.dim),
             k=request.k,
@@ -118,16 +120,35 @@ class RecallCore:
             trend_clock=max(record.trend_clock, self.index.trend_clock),
             marks=session_marks(record.latest)
             | {SIMILAR: record.similar, TOGETHER: record.together}
-            | {CONTEXT + name: items for name, items in record.context.items()},
+            | _context_marks(record),
             conditions=request.filter,
             exclude=exclude.union(record.seen) if request.exclude_seen else exclude,
         )
         return Plan(query, user.reason)
 
     def _query_by(
-        self, request: RecallRequest, vector: Float32Array | None, exclude: frozenset[str]
+        self,
+        request: RecallRequest,
+        vector: Float32Array | None,
+        exclude: frozenset[str],
+        anyone: User | None,
     ) -> Query:
-        """A query without a user's record: the settings' scale and weights."""
+        """A query without a user's record: the settings' scale and weights.
+
+        In a context those of the record of anyone in it: the settings know none of a context.
+        """
+        if anyone is not None and anyone.record is not None:
+            record = anyone.record
+            return Query(
+                vector=vector,
+                k=request.k,
+                scale=record.scale,
+                weights=record.weights,
+                trend_clock=max(record.trend_clock, self.index.trend_clock),
+                marks=_context_marks(record),
+                conditions=request.filter,
+                exclude=exclude,
+            )
         towers = self._settings.towers
         weights = first_weights(towers)
         if vector is None and not any(weights.values()):
@@ -150,3 +171,7 @@ class RecallCore:
         mean = weights @ np.stack(vectors)  # (dim,)
         # Opposite vectors leave rounding errors, whose direction means nothing.
         return unit(mean) if np.linalg.norm(mean) > 1e-6 * weights.sum() else None
+
+
+def _context_marks(record: UserRecord) -> dict[str, dict[str, float]]:
+    return {CONTEXT + name: items for name, items in record.context.items()}

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from schemas.codec import CONTENT_TYPE, MSGPACK, encode
+from schemas.events import FeatureValue
 from schemas.recall import (
     CORRELATION_ID,
     DEADLINE_MS,
@@ -37,6 +38,7 @@ def recall_request(
     filter: Mapping[str, Condition] | None,
     exclude: Sequence[str],
     exclude_seen: bool,
+    context: Mapping[str, FeatureValue] | None,
 ) -> RecallRequest:
     """The request that a client's arguments make; numpy's numbers are numbers, too."""
     return RecallRequest(
@@ -47,6 +49,7 @@ def recall_request(
         filter=dict(filter or {}),
         exclude=list(exclude),
         exclude_seen=exclude_seen,
+        context=dict(context or {}),
     )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from index_service.backend import unit
+from schemas.contexts import MOST_VALUES
+from schemas.events import FeatureValue
 from schemas.recall import ErrorDetail, RecallRequest
 from schemas.settings import Settings
 
@@ -22,6 +24,7 @@ def broken_rule(
         or _k_in_range(request.k, settings.index.max_k)
         or _vector(request.vector, settings.towers.dim)
         or _known_filter(request, known_fields)
+        or _context(request.context)
     )
 
 
@@ -82,4 +85,15 @@ def _known_filter(request: RecallRequest, known_fields: Sequence[str] | None) ->
         "filter must name attributes that items have",
         ", ".join(unknown),
         f"known are {', '.join(known_fields) or 'none'}",
+    )
+
+
+def _context(context: Mapping[str, FeatureValue]) -> ErrorDetail | None:
+    values = sum(len(value) if isinstance(value, list) else 1 for value in context.values())
+    if values <= MOST_VALUES:
+        return None
+    return ErrorDetail(
+        f"context must hold at most {MOST_VALUES} values",
+        f"{values} values",
+        "send those that say where the user is",
     )

@@ -12,11 +12,11 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
 from index_service.answering import Answering
-from index_service.calls import Call, read_call
+from index_service.calls import Call, Caller, read_call
 from index_service.connecting import connected
 from index_service.figures import NodeFigures
 from index_service.polling import Offsets, Record, next_offsets, poll
-from index_service.users import User, UserReader
+from index_service.users import UserReader
 from schemas.recall import OVERLOADED, ErrorDetail
 from schemas.settings import Settings
 from schemas.topics import RECALL_REQUESTS, topic_name
@@ -130,25 +130,26 @@ class RequestServer:
             if not self._waiting:
                 self._arrived.clear()
             started_s = time.perf_counter()
-            users = await self._users.read(c.user_id for c in calls if c.user_id is not None)
+            users = await self._users.read([call.asked for call in calls])
+            callers = list(map(Caller, calls, users))
             user_ms = 1e3 * (time.perf_counter() - started_s)
-            for at in range(0, len(calls), _SEARCHED_AT_ONCE):
-                part = calls[at : at + _SEARCHED_AT_ONCE]
+            for at in range(0, len(callers), _SEARCHED_AT_ONCE):
+                part = callers[at : at + _SEARCHED_AT_ONCE]
                 if self._answering.at_once:
-                    self._answering.answer_here(part, users, user_ms)
+                    self._answering.answer_here(part, user_ms)
                     self.in_flight -= len(part)
                     await asyncio.sleep(0)  # replies go out, and item vectors get their turn
                 else:
-                    self._begin(part, users, user_ms)
+                    self._begin(part, user_ms)
 
-    def _begin(self, calls: list[Call], users: dict[str, User], user_ms: float) -> None:
+    def _begin(self, callers: list[Caller], user_ms: float) -> None:
         """Have calls answered with the help of others, while more are taken."""
 
         async def answer() -> None:
             try:
-                await self._answering.answer_with_others(calls, users, user_ms)
+                await self._answering.answer_with_others(callers, user_ms)
             finally:
-                self.in_flight -= len(calls)
+                self.in_flight -= len(callers)
 
         task = asyncio.create_task(answer())
         self._under_way.add(task)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterable
-from itertools import chain
+from collections.abc import Callable, Mapping, Sequence
+from itertools import chain, islice
 from typing import NamedTuple
 
 import msgspec
@@ -17,9 +17,11 @@ from redis.exceptions import RedisError
 from index_service.backend import unit_vector
 from index_service.figures import NodeFigures
 from schemas.codec import Decoder
+from schemas.contexts import MOST_VALUES, context_values
 from schemas.errors import DecodeError
+from schemas.recall import RecallRequest
 from schemas.settings import Settings
-from schemas.vectors import ANYONE, UserRecord, user_key
+from schemas.vectors import ANYONE, ContextRecord, UserRecord, context_key, user_key
 
 UNKNOWN = "unknown user"
 UNREACHABLE = "user vectors unreachable"
@@ -32,6 +34,7 @@ _PAUSE_S = 1.0
 
 _log = logging.getLogger(__name__)
 _decoder: Decoder[UserRecord] = Decoder(UserRecord)
+_contexts: Decoder[ContextRecord] = Decoder(ContextRecord)
 
 
 class User(NamedTuple):
@@ -74,6 +77,36 @@ def or_anyone(user: User, anyone: User) -> User:
     return User(msgspec.structs.replace(user.record, scale=scale, weights=weights), user.reason)
 
 
+def decode_context(data: bytes | None, epoch: int) -> Mapping[str, float]:
+    """What is taken within a value of the context; nothing where that is unknown or no use."""
+    if data is None:
+        return {}
+    try:
+        record = _contexts.decode(data)
+    except DecodeError as error:
+        _log.warning("event=context_record_unusable error=%r", str(error))
+        return {}
+    usable = record.epoch == epoch and all(map(math.isfinite, record.items.values()))
+    return record.items if usable else {}
+
+
+def in_place(
+    user: User, values: Sequence[tuple[str, str]], found: Mapping[str, Mapping[str, float]]
+) -> User:
+    """The user, where these values of the context's features hold; what is taken there, `found`.
+
+    Of a feature that is not among them the user's last event counts.
+    """
+    if user.record is None or not values:
+        return user
+    here: dict[str, dict[str, float]] = {}
+    for feature, value in values:
+        if not here.get(feature):  # of several categories the first known
+            here[feature] = dict(found.get(value, {}))
+    context = user.record.context | here
+    return User(msgspec.structs.replace(user.record, context=context), user.reason)
+
+
 class UserReader:
     """Reads records from Redis, many in one round trip. Never raises for Redis' sake."""
 
@@ -93,15 +126,40 @@ class UserReader:
             retry=Retry(NoBackoff(), 1),  # one: the connection may be an old one that was closed
         )
 
-    async def read(self, user_ids: Iterable[str]) -> dict[str, User]:
-        """What is known of each of these users."""
-        ids = list(dict.fromkeys(user_ids))
-        if not ids:
-            return {}
+    async def read(self, requests: Sequence[RecallRequest | None]) -> list[User | None]:
+        """What is known of each request's user in its context, or of anyone in a context alone.
+
+        None for a request that has neither, and for None.
+        """
+        kinds = self._settings.features.users
+        places = [
+            list(islice(context_values(each.context, kinds), MOST_VALUES)) if each else []
+            for each in requests
+        ]
+        ids = [each.user_id for each in requests if each and each.user_id is not None]
+        values = [value for place in places for _, value in place]
+        if not ids and not values:
+            return [None] * len(requests)
+        users, found = await self._look_up(list(dict.fromkeys(ids)), list(dict.fromkeys(values)))
+        told: list[User | None] = []
+        for request, place in zip(requests, places, strict=True):
+            if request is None or (request.user_id is None and not place):
+                told.append(None)
+                continue
+            user = self._anyone if request.user_id is None else users[request.user_id]
+            told.append(in_place(user, place, found))
+        return told
+
+    async def _look_up(
+        self, ids: list[str], values: list[str]
+    ) -> tuple[dict[str, User], dict[str, Mapping[str, float]]]:
+        """What is known of each of these users, and taken within each of these values."""
         if self._monotonic_s() < self._not_before_s:
-            return self._unreachable(ids)
-        epoch, dim = self._settings.towers.epoch, self._settings.towers.dim
-        keys = [user_key(self._settings.namespace, epoch, one) for one in [*ids, ANYONE]]
+            return self._unreachable(ids), {}
+        namespace, epoch = self._settings.namespace, self._settings.towers.epoch
+        dim = self._settings.towers.dim
+        keys = [user_key(namespace, epoch, one) for one in [*ids, ANYONE]]
+        keys += [context_key(namespace, epoch, value) for value in values]
         try:
             found = await self._redis.mget(keys)
         except (RedisError, OSError) as error:
@@ -109,18 +167,26 @@ class UserReader:
             if self._not_before_s == -math.inf:  # once an outage
                 _log.warning("event=redis_unreachable error=%r", str(error))
             self._not_before_s = self._monotonic_s() + _PAUSE_S
-            return self._unreachable(ids)
+            return self._unreachable(ids), {}
         if self._not_before_s != -math.inf:
             self._not_before_s = -math.inf
             _log.info("event=redis_reachable")
         records = [data if isinstance(data, bytes) else None for data in found]
-        anyone = decode_user(records.pop(), epoch, dim)
+        anyone = decode_user(records[len(ids)], epoch, dim)
         if anyone.record is not None:
             self._anyone = anyone
-        return {
+        users = {
             user_id: or_anyone(decode_user(data, epoch, dim), self._anyone)
-            for user_id, data in zip(ids, records, strict=True)
+            for user_id, data in zip(ids, records, strict=False)
         }
+        contexts = {
+            value: decode_context(data, epoch)
+            for value, data in zip(values, records[len(ids) + 1 :], strict=True)
+        }
+        known = sum(map(bool, contexts.values()))
+        self._figures.counts["contexts_known"] += known
+        self._figures.counts["contexts_unknown"] += len(contexts) - known
+        return users, contexts
 
     def _unreachable(self, ids: list[str]) -> dict[str, User]:
         return {user_id: or_anyone(User(None, UNREACHABLE), self._anyone) for user_id in ids}

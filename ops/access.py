@@ -22,7 +22,7 @@ from schemas.topics import (
     RECALL_SHARD_REPLIES,
     topic_name,
 )
-from schemas.vectors import user_key
+from schemas.vectors import context_key, user_key
 
 Party = Literal[Role, "producer", "client", "operator", "loader", "admin"]
 """A role; who publishes events and items; who asks for recall; who looks (`doctor`, `lag`, `tail`,
@@ -129,15 +129,16 @@ def redis_rules(settings: Settings, party: Party) -> list[str]:
     """
     space = settings.namespace
     users = user_key(space, settings.towers.epoch, "*")
+    contexts = context_key(space, settings.towers.epoch, "*")
     if party == "operator":
         return [f"(+scan +mget +get +info ~{space}:*)"]
     rules = []
     if party in ROLES:
         rules.append(f"(+set +del ~{status_key(space, party, '*')})")
     if party == "trainer":
-        rules.append(f"(+set ~{users})")
+        rules.append(f"(+set ~{users} ~{contexts})")
     if party == "index":
-        rules.append(f"(+mget ~{users})")
+        rules.append(f"(+mget ~{users} ~{contexts})")
     return rules
 
 

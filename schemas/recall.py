@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from schemas.events import FeatureValue
+
 CORRELATION_ID = "kafka_correlationId"
 """Opaque bytes, copied unread into the reply."""
 REPLY_TOPIC = "kafka_replyTopic"
@@ -45,6 +47,9 @@ class RecallRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     exclude: list[str] = []
     exclude_seen: bool = True
     """Leave out what the user's record says was seen."""
+    context: dict[str, FeatureValue] = {}
+    """Features of the moment, as in an event's context: what is taken where they have these values
+    counts, instead of where the user's last event was. At most 32 values."""
 
 
 Channel = Literal["recent", "nearest", "similar", "trending"]

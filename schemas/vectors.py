@@ -73,6 +73,20 @@ class UserRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """When the trainer wrote this record."""
 
 
+class ContextRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is taken where a feature of the context has a value, one Redis value at `context_key`.
+
+    For recall that is told the context; a `UserRecord` has that of the user's last event itself.
+    """
+
+    epoch: int
+    step: int
+    items: dict[str, float]
+    """As in `UserRecord.context`."""
+    refreshed_ms: int = 0
+    """When the trainer wrote this record."""
+
+
 ANYONE = ""
 """In place of a user id: the record for those who have none."""
 
@@ -80,3 +94,8 @@ ANYONE = ""
 def user_key(namespace: str, epoch: int, user_id: str) -> str:
     """Redis key of a user's record."""
     return f"{namespace}:user:{epoch}:{user_id}"
+
+
+def context_key(namespace: str, epoch: int, value: str) -> str:
+    """Redis key of the record of a value, which is `feature=value`."""
+    return f"{namespace}:context:{epoch}:{value}"

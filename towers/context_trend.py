@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from schemas.contexts import context_values
 from schemas.events import FeatureValue
 from schemas.score import bias
 from schemas.settings import FeatureKind
@@ -22,9 +23,8 @@ _ROOM = 4  # times the listed items are counted, before the weakest are dropped
 class ContextTrend:
     """Counts by feature, value and item: of the latest `values`, each of at most 8 `items`.
 
-    A category is a value; so is a flag, and each of several categories. A number is one only
-    where the settings call the feature categorical, and text never. A value that nobody had for
-    longest is forgotten first, and within a value the items that are taken least.
+    What is a value, `schemas.contexts` says. One that nobody had for longest is forgotten first,
+    and within a value the items that are taken least.
     """
 
     def __init__(self, kinds: Mapping[str, FeatureKind], items: int, values: int) -> None:
@@ -36,6 +36,7 @@ class ContextTrend:
         """Taken within the value since its landmark."""
         self._best: dict[str, tuple[Ints, Doubles]] = {}
         """What was listed of a value since it was last added to."""
+        self._changed: dict[str, None] = {}
 
     def add(self, context: Mapping[str, FeatureValue], item: int, weight: float) -> None:
         """A user of that context took or looked at the item."""
@@ -43,6 +44,7 @@ class ContextTrend:
             counts = self._counts.setdefault(key, {})
             self._counts.move_to_end(key)
             self._best.pop(key, None)
+            self._changed[key] = None
             clock = self._clocks.get(key, 0.0) + weight
             if clock > _RENORMALISE * _HALF_LIFE:
                 clock -= _RENORMALISE * _HALF_LIFE
@@ -57,6 +59,7 @@ class ContextTrend:
         while len(self._counts) > self._values:
             forgotten, _ = self._counts.popitem(last=False)
             del self._clocks[forgotten]
+            self._changed[forgotten] = None
             self._best.pop(forgotten, None)
 
     def listed(self, context: Mapping[str, FeatureValue]) -> dict[str, tuple[Ints, Doubles]]:
@@ -64,9 +67,21 @@ class ContextTrend:
         found: dict[str, tuple[Ints, Doubles]] = {}
         for name, key in self._keys(context):
             if key in self._counts and name not in found:  # of several categories the first known
-                best = self._best.get(key)
-                found[name] = self._best[key] = self._listed(key) if best is None else best
+                found[name] = self.within(key)
         return found
+
+    def within(self, key: str) -> tuple[Ints, Doubles]:
+        """The items most taken within a value, and the signal of each; none where it is unknown."""
+        if key not in self._counts:
+            return ints(()), np.zeros(0)
+        if key not in self._best:
+            self._best[key] = self._listed(key)
+        return self._best[key]
+
+    def take_changed(self) -> list[str]:
+        """Values whose lists changed since the last call; all of them after `load`."""
+        changed, self._changed = self._changed, {}
+        return [*changed]
 
     def _listed(self, key: str) -> tuple[Ints, Doubles]:
         counts = self._counts[key]
@@ -76,16 +91,8 @@ class ContextTrend:
         places, above = above_the_rest(values, self._items)
         return rows[places], above
 
-    def _keys(self, context: Mapping[str, FeatureValue]) -> Iterator[tuple[str, str]]:
-        if not self._items:
-            return
-        for name, value in context.items():
-            kind = self._kinds.get(name)
-            if kind not in (None, "categorical"):
-                continue
-            for one in value if isinstance(value, list) else [value]:
-                if kind or isinstance(one, str | bool):
-                    yield name, f"{name}={one}"
+    def _keys(self, context: Mapping[str, FeatureValue]) -> Iterable[tuple[str, str]]:
+        return context_values(context, self._kinds) if self._items else ()
 
     def state(self) -> State:
         """For a checkpoint."""
@@ -107,3 +114,4 @@ class ContextTrend:
         )
         self._clocks = dict(zip(keys, unpacked(state["clocks"], list[float]), strict=True))
         self._best = {}
+        self._changed = dict.fromkeys(keys)

@@ -15,10 +15,11 @@ from schemas.events import Item
 from schemas.samples import SampleBatch
 from schemas.score import blended
 from schemas.settings import Settings
-from schemas.vectors import ANYONE, ItemVector, UserRecord, pack_vector
+from schemas.vectors import ANYONE, ContextRecord, ItemVector, UserRecord, pack_vector
 from towers.arrays import Floats, Ints, State, grown, ints
 from towers.batches import BatchMaker
 from towers.judge import Judge
+from towers.listing import named
 from towers.model import TwoTower
 from towers.observer import Observer
 from towers.publisher import Current
@@ -145,6 +146,17 @@ class Learner:
         told = told_of([self._user(one) for one in known], self.embed_users(known), related, names)
         return [(user_id, made(**own)) for user_id, own in zip(known, told, strict=True)]
 
+    def take_changed_contexts(self) -> list[str]:
+        """Values of a context, as `feature=value`, whose records are no longer true."""
+        return self.world.related.take_changed_contexts()
+
+    def context_records(self, values: list[str], now_ms: int) -> list[tuple[str, ContextRecord]]:
+        """The records of these values as of now, whether anything is known of them or not."""
+        names, related = self.world.catalogue.ids, self.world.related
+        epoch, step = self._settings.epoch, self.step
+        found = ((value, named(names, *related.within(value))) for value in values)
+        return [(value, ContextRecord(epoch, step, items, now_ms)) for value, items in found]
+
     def learn_many(self, batch: int, replay: float = 1.0) -> StepReport | None:
         """One step on the oldest pending positives, at most `batch`; None if none is pending.
 
@@ -209,9 +221,9 @@ class Learner:
         The vectors are those of the call.
         """
         catalogue = self.world.catalogue
-        named = counts.named(rows, self.world.trend.names)
+        by_name = counts.named(rows, self.world.trend.names)
         vectors = self._vectors[rows]
-        for row, vector, own in zip(rows.tolist(), vectors, named, strict=True):
+        for row, vector, own in zip(rows.tolist(), vectors, by_name, strict=True):
             yield ItemVector(
                 item_id=catalogue.ids[row],
                 epoch=self._settings.epoch,
@@ -227,8 +239,8 @@ class Learner:
 
     def figures(self) -> dict[str, float]:
         """Counters and gauges by name."""
-        named = ("positives", "signals", "negatives", "duplicates", "late_positives")
-        counted = {name: float(self.world.counts[name]) for name in named}
+        kinds = ("positives", "signals", "negatives", "duplicates", "late_positives")
+        counted = {kind: float(self.world.counts[kind]) for kind in kinds}
         return counted | {
             "step": float(self.step),
             "users": float(len(self.world.users)),

@@ -111,6 +111,14 @@ class Related:
         """By feature, what is taken where it has that value: at most `context_items` each."""
         return self._context.listed(features)
 
+    def within(self, value: str) -> Listed:
+        """What is taken where a context has the value, `feature=value`: `context_items` at most."""
+        return self._context.within(value)
+
+    def take_changed_contexts(self) -> list[str]:
+        """Values whose lists changed since the last call; all of them after `load`."""
+        return self._context.take_changed()
+
     def marks(self, view: View, known: int) -> RowMarks:
         """All that the first `known` items have of this user's score, but for cosine and biases."""
         [similar], [together] = self.similar([view]), self.together([view])

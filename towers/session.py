@@ -79,6 +79,7 @@ class Session:
         self._core.users.write_patient(self._core.learner.user_records)
         self._serve_more()
         stepped = self._learn_when_due()
+        self._write_contexts()
         if stepped:
             self._core.users.owe_later([ANYONE])
             self._next_publish_s = 0.0
@@ -94,6 +95,8 @@ class Session:
         self._finishing = True
         self._core.users.hurry()
         self._refresh_users()
+        while self._write_contexts(hurry=True):
+            pass
         self._saver.settle(wait=True)
         self._start_saving()
         self._saver.close()
@@ -108,7 +111,7 @@ class Session:
         """Why the trainer is not ready; empty when it is."""
         if not self.caught_up:
             return f"catching up: {self._links.first.missing_at_start()} records to go"
-        if self._core.users.failing:
+        if self._core.redis.failing:
             return f"redis is failing: {len(self._core.users.owed)} users wait"
         return "kafka is unreachable" if self._polls.down else ""
 
@@ -137,7 +140,7 @@ class Session:
 
     def _idle_ms(self) -> int:
         """How long a turn waits for a positive, when there is none."""
-        learner, _, users = self._core
+        learner, users = self._core.learner, self._core.users
         if (
             users.urgent
             or users.due
@@ -216,6 +219,11 @@ class Session:
                     # A producer's clock may be ahead, and a sum must not go back.
                     self._metrics.click_to_user_vector_seconds.observe(max(0, late_ms) / 1e3)
 
+    def _write_contexts(self, hurry: bool = False) -> bool:
+        learner, contexts = self._core.learner, self._core.contexts
+        contexts.owe(learner.take_changed_contexts())
+        return contexts.write(learner.context_records, hurry)
+
     def _note_progress(self) -> None:
         if not self.caught_up and not self._links.first.missing_at_start():
             self.caught_up = True
@@ -230,7 +238,7 @@ class Session:
         """After an outage: a broker may have lost vectors that it had acknowledged."""
         if not self._links.vectors.flush(_FLUSH_S):
             return
-        learner, publisher, _ = self._core
+        learner, publisher = self._core.learner, self._core.publisher
         lost, self._links.vectors.lost = self._links.vectors.lost, False
         try:
             told = read_back(self._settings, self._ends(), learner, publisher, afresh=lost)
@@ -279,8 +287,7 @@ class Session:
 
     def _mark(self, positions: Positions) -> object:
         """The same as before where a checkpoint would say the same."""
-        learner, _, users = self._core
-        return positions, self._ends(), users.owed, learner.figures()
+        return positions, self._ends(), self._core.users.owed, self._core.learner.figures()
 
     def _state(self, positions: Positions) -> State:
         return {

@@ -28,10 +28,9 @@ from towers.lead import Lead
 from towers.learner import Learner
 from towers.metrics import TrainerMetrics
 from towers.published_log import read_back
-from towers.publisher import Publisher
+from towers.redis_writer import RedisWriter, connect_redis
 from towers.saver import CheckpointSaver
 from towers.session import POLL_RECORDS, Session
-from towers.user_writer import UserWriter, connect_redis
 from towers.vector_writer import VectorWriter
 from towers.wakefulness import Wakefulness
 from towers.warm_start import read_warm_start
@@ -107,7 +106,7 @@ class Trainer:
             session.abandon()
             log.warning("trainer=deposed step=%d action=standby", self._core.learner.step)
         self._session, self._reason = None, _STANDBY
-        self._core.users.close()
+        self._core.redis.close()
         if not leads:
             self._core = self._new_core()
 
@@ -117,13 +116,13 @@ class Trainer:
 
     def report(self) -> RoleReport:
         """Ready once everything that was on the topics at the start has been taken in."""
-        learner, publisher, users = self._core
+        learner, publisher, redis, users, _ = self._core
         figures = learner.figures() | {
             "published": float(publisher.published),
             "drift_max": publisher.drift_max,
             "drift_limit": self._settings.trainer.scan_eps,
             "checkpoint_every_s": self._settings.trainer.checkpoint_every_s,
-            "redis_errors": float(users.errors),
+            "redis_errors": float(redis.errors),
             "users_waiting": float(len(users.owed)),
         }
         session = self._session
@@ -172,11 +171,9 @@ class Trainer:
     def _new_core(self) -> Core:
         settings = self._settings
         self._metrics.restored = {}
-        return Core(
-            Learner(settings, read_warm_start(settings.towers)),
-            Publisher(settings),
-            UserWriter(settings, connect_redis(settings.redis), self._now_ms),
-        )
+        learner = Learner(settings, read_warm_start(settings.towers))
+        redis = RedisWriter(settings.redis, connect_redis(settings.redis), self._now_ms)
+        return Core.new(settings, learner, redis, self._now_ms)
 
     def _try_to_connect(self, positions: Positions, mind: Wakefulness) -> Links:
         settings, namespace = self._settings, self._settings.namespace
@@ -185,7 +182,7 @@ class Trainer:
         )
         group = f"{namespace}.trainer"
         with ExitStack() as undo:
-            learner, publisher, _ = self._core
+            learner, publisher = self._core.learner, self._core.publisher
             told = read_back(settings, positions.get(vectors, {}), learner, publisher)
             first = EagerInbox(settings.kafka, [positives, items], positions, group, POLL_RECORDS)
             undo.callback(first.close)

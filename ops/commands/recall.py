@@ -11,6 +11,7 @@ from rich.table import Table
 from index_service import RecallClient
 from ops.commands.options import AsJson
 from ops.console import err, out, print_json
+from schemas.events import FeatureValue
 from schemas.recall import Condition, Range, RecallReply, Scalar
 from schemas.settings import load_settings
 
@@ -29,6 +30,10 @@ def recall(
         typer.Option("--filter", help="genre=Comedy, genre=Comedy,Drama or year>=1990; repeat."),
     ] = None,
     exclude: Annotated[list[str] | None, typer.Option(help="Leave this item out; repeat.")] = None,
+    context: Annotated[
+        list[str] | None,
+        typer.Option(help="Where the user is, as in events: city=Oslo or city=Oslo,Bergen."),
+    ] = None,
     seen: Annotated[bool, typer.Option(help="Let seen items come again.")] = False,
     timeout: Annotated[float, typer.Option(help="Seconds to wait.")] = 2.0,
     as_json: AsJson = False,
@@ -41,7 +46,7 @@ def recall(
 
     `penstock recall --item 50 --filter "genre=Sci-Fi" --filter "year>=1980"`
 
-    `penstock recall --user 196 --json`
+    `penstock recall --user 196 --context city=Oslo --json`
     """
     settings = load_settings()
     with RecallClient(settings) as client:
@@ -52,6 +57,7 @@ def recall(
             filter=parse_conditions(condition or []),
             exclude=exclude or [],
             exclude_seen=not seen,
+            context=parse_context(context or []),
             timeout_s=timeout,
         )
     if as_json:
@@ -84,6 +90,19 @@ def parse_conditions(conditions: list[str]) -> dict[str, Condition]:
             msg = f"a filter is field=value, field=a,b or field>=number; got {text!r}"
             raise typer.BadParameter(msg)
     parsed.update({name: Range(**limits) for name, limits in bounds.items()})
+    return parsed
+
+
+def parse_context(features: list[str]) -> dict[str, FeatureValue]:
+    """`feature=value` and `feature=a,b` as a request's context; values as in `parse_conditions`."""
+    parsed: dict[str, FeatureValue] = {}
+    for text in features:
+        feature, equals, value = text.partition("=")
+        if not (equals and feature.strip() and value):
+            msg = f"a context is feature=value or feature=a,b; got {text!r}"
+            raise typer.BadParameter(msg)
+        values = [part.strip() for part in value.split(",")]
+        parsed[feature.strip()] = _scalar(values[0]) if len(values) == 1 else values
     return parsed
 
 

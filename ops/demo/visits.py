@@ -78,7 +78,12 @@ class Visits:
         arm = self._world.arm(user_id)
         if arm == "recall":
             # The simulated users do not tire of an item, so no arm leaves out what was seen.
-            request = RecallRequest(user_id=user_id, k=LIST_LENGTH, exclude_seen=False)
+            request = RecallRequest(
+                user_id=user_id,
+                k=LIST_LENGTH,
+                exclude_seen=False,
+                context=self._world.context(user_id),
+            )
             started_s = time.monotonic()
             reply = self._client.submit(request, _TIMEOUT_S)
             reply.add_done_callback(partial(self._time, started_s))

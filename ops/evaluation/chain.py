@@ -13,10 +13,11 @@ from typing import Any
 from index_service.item_changes import decode_change
 from index_service.node_index import NodeIndex
 from index_service.recall_core import RecallCore
-from index_service.users import User, decode_user, or_anyone
+from index_service.users import User, decode_context, decode_user, in_place, or_anyone
 from ops.evaluation.recommender import Ask
 from ops.evaluation.sync import SyncClock, SyncInterval
 from schemas.codec import encode
+from schemas.contexts import context_values
 from schemas.errors import SettingsError
 from schemas.events import Event, Item
 from schemas.recall import RecallRequest
@@ -61,6 +62,8 @@ class PenstockChain:
         self._owed: dict[str, None] = {}  # users whose record is no longer true
         self._written: dict[str, bytes] = {}  # records that recall can't see yet
         self._served: dict[str, bytes] = {}
+        self._owed_contexts: dict[str, None] = {}  # values whose record is no longer true
+        self._contexts: dict[str, bytes] = {}  # served records, by value
         self._taken = 0
 
     def recommend(self, ask: Ask) -> list[str]:
@@ -69,14 +72,22 @@ class PenstockChain:
         self._turn()
         if self._sync.due(ask.ts_ms):
             # Live, others' records are written when they are asked for: nobody reads them before.
+            place = context_values(ask.context, self._settings.features.users)
             self._write_users([ask.user_id, ANYONE] if self._sync.live else list(self._owed))
+            self._write_contexts(
+                [value for _, value in place] if self._sync.live else list(self._owed_contexts)
+            )
             self._served |= self._written
             self._written.clear()
             self._vectors.deliver(self._index, self._settings.topics.shards)
         request = RecallRequest(
-            k=ask.k, user_id=ask.user_id, exclude=list(ask.exclude), exclude_seen=False
+            k=ask.k,
+            user_id=ask.user_id,
+            exclude=list(ask.exclude),
+            exclude_seen=False,
+            context=dict(ask.context),
         )
-        reply = self._core.answer(request, self._user(ask.user_id))
+        reply = self._core.answer(request, self._user(ask))
         if reply.error is not None:
             msg = f"{reply.error.rule}; got {reply.error.value}; {reply.error.advice}"
             raise SettingsError(msg)
@@ -104,6 +115,7 @@ class PenstockChain:
         if self._labelled:
             self._owed |= dict.fromkeys([*self._learner.observe(self._labelled), ANYONE])
             self._learner.settle()
+            self._owed_contexts |= dict.fromkeys(self._learner.take_changed_contexts())
             self._labelled = []
         learn = self._learner.pending >= self._settings.trainer.batch
         if learn:
@@ -126,13 +138,23 @@ class PenstockChain:
         for user_id in owed:
             del self._owed[user_id]
 
-    def _user(self, user_id: str) -> User:
+    def _write_contexts(self, values: list[str]) -> None:
+        owed = [value for value in values if value in self._owed_contexts]
+        for value, record in self._learner.context_records(owed, self._ts_ms):
+            self._contexts[value] = encode(record)
+            del self._owed_contexts[value]
+
+    def _user(self, ask: Ask) -> User:
         towers = self._settings.towers
         user, anyone = (
             decode_user(self._served.get(each), towers.epoch, towers.dim)
-            for each in (user_id, ANYONE)
+            for each in (ask.user_id, ANYONE)
         )
-        return or_anyone(user, anyone)
+        place = list(context_values(ask.context, self._settings.features.users))
+        found = {
+            value: decode_context(self._contexts.get(value), towers.epoch) for _, value in place
+        }
+        return in_place(or_anyone(user, anyone), place, found)
 
     def _go_to(self, ts_ms: int) -> None:
         self._ts_ms = max(self._ts_ms, ts_ms)

@@ -16,6 +16,10 @@ def test_a_click_changes_the_next_recall(live: Live) -> None:
     scenarios.a_click_changes_the_next_recall(live)
 
 
+def test_a_place(live: Live) -> None:
+    scenarios.what_is_taken_in_a_place_is_found_by_who_comes_there(live)
+
+
 def test_filters_similar_items_and_deletion(live: Live) -> None:
     scenarios.filters_similar_items_and_deletion(live)
 

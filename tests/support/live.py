@@ -16,7 +16,7 @@ from ops.stack import Stack
 from ops.user_records import read_user
 from schemas.codec import Decoder
 from schemas.dead_letters import DeadLetter
-from schemas.events import Event, Item
+from schemas.events import Event, FeatureValue, Item
 from schemas.samples import Sample, SampleBatch
 from schemas.settings import Settings
 from schemas.status import Role
@@ -100,14 +100,22 @@ class Live:
         )
 
     def visit(
-        self, user_id: str, shown: Iterable[str], clicked: Iterable[str] = (), action: str = "click"
+        self,
+        user_id: str,
+        shown: Iterable[str],
+        clicked: Iterable[str] = (),
+        action: str = "click",
+        **context: FeatureValue,
     ) -> list[Event]:
-        """Publish a request's exposures and clicks; returns them."""
+        """Publish a request's exposures and clicks, in a context; returns them."""
         self._requests += 1
         request_id = f"{user_id}-{self._requests}"
         ts_ms = now_ms()
-        events = [Event("exposure", user_id, item, request_id, ts_ms) for item in shown]
-        events += [Event(action, user_id, item, request_id, ts_ms) for item in clicked]
+        acts = [("exposure", item) for item in shown] + [(action, item) for item in clicked]
+        events = [
+            Event(action, user_id, item, request_id, ts_ms, context=context)
+            for action, item in acts
+        ]
         self.producer.send_many(events)
         self.producer.flush()
         return events

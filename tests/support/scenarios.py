@@ -6,6 +6,7 @@ Each scenario uses users and items of its own, so that they can share one stack.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -52,6 +53,31 @@ def a_click_changes_the_next_recall(live: Live) -> None:
 
     unseen = live.recalled("first-user", k=1_000)
     assert not {"first-tea-0", "first-rope-1"} & set(unseen)
+
+
+def what_is_taken_in_a_place_is_found_by_who_comes_there(live: Live) -> None:
+    items = live.put_items(catalogue("place", ("inn",), 40))
+    for number in range(40):
+        city, taken = (("oslo", items[7]), ("rome", items[31]))[number % 2]
+        events = live.visit(f"place-{number}", [taken], [taken], city=city)
+    live.await_refreshed("place-39", events[-1].ts_ms)
+
+    def first_in(city: str, **asked: Any) -> str:
+        reply = live.client.recall(
+            **asked, k=1, filter={"prefix": "place"}, context={"city": city}, timeout_s=5
+        )
+        return reply.items[0].item_id
+
+    # A newcomer, one who was elsewhere before, and someone of whom only a look is known.
+    for asked in ({"user_id": "place-newcomer"}, {"user_id": "place-1"}, {"item_ids": [items[0]]}):
+        for city, taken in (("oslo", items[7]), ("rome", items[31])):
+            if asked == {"user_id": "place-1"} and city == "rome":
+                continue  # has seen it
+            eventually(
+                lambda city=city, asked=asked: first_in(city, **asked),  # type: ignore[misc]
+                lambda found, taken=taken: found == taken,  # type: ignore[misc]
+                f"{asked} in {city} is offered what is taken there",
+            )
 
 
 def filters_similar_items_and_deletion(live: Live) -> None:

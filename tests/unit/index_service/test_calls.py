@@ -27,7 +27,7 @@ def test_reads_messagepack_and_json() -> None:
         call = read_call(encode(REQUEST, form), headers, 1_000, "penstock", 50)
         assert isinstance(call, Call)
         assert (call.request, call.form, call.sent_ms) == (REQUEST, form, 1_000)
-        assert (call.deadline_ms, call.user_id) == (1_050, "u")
+        assert (call.deadline_ms, call.asked) == (1_050, REQUEST)
 
 
 def test_the_callers_deadline_counts() -> None:
@@ -41,7 +41,7 @@ def test_what_cannot_be_read_becomes_an_error_for_the_caller() -> None:
         call = read_call(value, ADDRESSED, 1_000, "penstock", 50)
         assert isinstance(call, Call)
         assert isinstance(call.request, ErrorDetail)
-        assert call.user_id is None
+        assert call.asked is None
     call = read_call(encode(REQUEST), [*ADDRESSED, (DEADLINE_MS, b"soon")], 1_000, "penstock", 50)
     assert isinstance(call, Call)
     assert isinstance(call.request, ErrorDetail)

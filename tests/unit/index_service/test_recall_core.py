@@ -69,6 +69,29 @@ def test_a_user_gets_what_is_near_but_not_what_was_seen(core: RecallCore) -> Non
     assert sorted(ids(reply)) == ["c", "d"]
 
 
+def test_in_a_context_any_query_takes_what_the_record_of_anyone_says(core: RecallCore) -> None:
+    anyone = record(
+        AXES["a"], scale=2.0, weights={"context:city": 3.0}, context={"city": {"c": 0.5}}
+    )
+    for query in (RecallRequest(vector=AXES["b"], k=4), RecallRequest(item_ids=["b"], k=4)):
+        reply = core.answer(query, anyone)
+        scores = {each.item_id: each.score for each in reply.items}
+        expected = {"a": 0.0, "b": 2.0, "c": 1.5, "d": 0.0}
+        if query.item_ids:
+            del expected["b"]
+        assert scores == pytest.approx(expected)  # and nothing is hidden that anyone has seen
+
+
+def test_a_context_of_too_many_values_is_refused(core: RecallCore) -> None:
+    cities: list[str] = [f"c{number}" for number in range(32)]
+    user = record(AXES["a"])
+    assert core.answer(RecallRequest(user_id="u", context={"city": cities}), user).status == "ok"
+    many = RecallRequest(user_id="u", context={"city": cities, "hour": 9})
+    refused = core.answer(many, user).error
+    assert refused is not None
+    assert (refused.rule, refused.value) == ("context must hold at most 32 values", "33 values")
+
+
 def test_counts_decay_to_the_newest_clock_known(core: RecallCore, index: NodeIndex) -> None:
     index.apply(0, ItemChange("e", item("e", AXES["a"], trend_clock=100.0 + 5_000)))
     user = record(AXES["d"], weights={"positives@5000": 2.0})

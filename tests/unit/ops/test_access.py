@@ -94,7 +94,7 @@ def test_redis_rules_name_commands_and_keys() -> None:
     settings = Settings(namespace="ns")
     assert redis_rules(settings, "index") == [
         "(+set +del ~ns:role:index:*)",
-        "(+mget ~ns:user:1:*)",
+        "(+mget ~ns:user:1:* ~ns:context:1:*)",
     ]
     assert redis_command(settings, "producer", "somebody") == []
     assert redis_command(settings, "label-positives", "somebody") == [

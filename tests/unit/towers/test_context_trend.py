@@ -90,3 +90,26 @@ def test_categories_count_and_numbers_only_where_they_are_said_to_be_categories(
     off = ContextTrend({}, items=0, values=100)
     off.add(context, 1, 1.0)
     assert listed(off, **context) == {}
+
+
+def test_what_is_listed_within_a_value_is_what_a_user_there_is_told() -> None:
+    trend = ContextTrend({}, items=5, values=2)
+    trend.add({"city": "a", "device": "phone"}, 1, 1.0)
+    trend.add({"city": "a"}, 2, 1.0)
+    rows, values = trend.within("city=a")
+    assert dict(zip(rows.tolist(), values.tolist(), strict=True)) == listed(trend, city="a")["city"]
+    assert [len(each) for each in trend.within("city=nowhere")] == [0, 0]
+
+
+def test_values_that_changed_are_told_once() -> None:
+    trend = ContextTrend({}, items=5, values=2)
+    trend.add({"city": "a", "device": "phone"}, 1, 1.0)
+    trend.add({"city": "a"}, 2, 1.0)
+    assert trend.take_changed() == ["city=a", "device=phone"]
+    assert trend.take_changed() == []
+    trend.add({"city": "b"}, 1, 1.0)  # a third value: the one without news for longest is forgotten
+    assert trend.take_changed() == ["city=b", "device=phone"]
+    assert len(trend.within("device=phone")[0]) == 0
+    again = ContextTrend({}, items=5, values=2)
+    again.load(trend.state())
+    assert again.take_changed() == ["city=a", "city=b"]

@@ -20,10 +20,9 @@ from towers.inbox import Inbox, Incoming, Positions
 from towers.learner import Learner
 from towers.metrics import TrainerMetrics
 from towers.published_log import ReadBack
-from towers.publisher import Publisher
+from towers.redis_writer import RedisWriter
 from towers.saver import CheckpointSaver
 from towers.session import Session
-from towers.user_writer import UserWriter
 from towers.vector_writer import VectorWriter
 
 _POSITIVES, _NEGATIVES = "penstock.positives", "penstock.negatives"
@@ -112,8 +111,8 @@ class Rig:
         self.redis = FakeRedis()
         self.learner = Learner(self.settings)
         clock = count(0, 10)
-        users = UserWriter(self.settings, self.redis, lambda: next(clock))
-        core = Core(self.learner, Publisher(self.settings), users)
+        redis = RedisWriter(self.settings.redis, self.redis, lambda: next(clock))
+        core = Core.new(self.settings, self.learner, redis, lambda: next(clock))
         if state is not None:
             self.learner.load(state["learner"])
         self.positives, self.negatives = MemoryInbox(_POSITIVES), MemoryInbox(_NEGATIVES, position)

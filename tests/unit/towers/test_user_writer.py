@@ -8,6 +8,7 @@ from schemas.codec import Decoder
 from schemas.settings import Settings
 from schemas.vectors import UserRecord, user_key
 from tests.unit.towers.fake_redis import FakeRedis
+from towers.redis_writer import RedisWriter
 from towers.user_writer import Records, UserWriter
 
 
@@ -17,7 +18,8 @@ class Rig:
         self.step = 0
         self.redis = FakeRedis()
         self.settings = Settings()
-        self.writer = UserWriter(self.settings, self.redis, lambda: self.now_ms)
+        self.into = RedisWriter(self.settings.redis, self.redis, lambda: self.now_ms)
+        self.writer = UserWriter(self.settings, self.into, lambda: self.now_ms)
 
     def make(self, user_ids: list[str], now_ms: int) -> Records:
         record = UserRecord(1, self.step, b"", 5.0, {}, 0.0, refreshed_ms=now_ms)
@@ -54,15 +56,15 @@ def test_an_outage_loses_nobody_and_nothing_is_stale(caplog: pytest.LogCaptureFi
             rig.now_ms += 100
             tries += rig.writer.urgent
             assert rig.write() == []
-        assert rig.writer.failing
-        assert rig.writer.errors == tries
+        assert rig.into.failing
+        assert rig.into.errors == tries
         assert 10 < tries < 25  # it waits longer each time, up to 5 s
         rig.writer.owe(["b"])
         rig.redis.down, rig.step = False, 7
         rig.now_ms += 5_000
         assert rig.write() == ["a", "b"]
     assert rig.stored("a").step == 7
-    assert not rig.writer.failing and rig.writer.owed == []
+    assert not rig.into.failing and rig.writer.owed == []
     assert [record.message.split()[0] for record in caplog.records] == [
         "redis=failing",
         "redis=back",

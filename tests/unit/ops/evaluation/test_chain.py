@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -54,7 +55,7 @@ class BruteForce:
         self._join = NegativesJoin[int](settings.labelling, lambda: 0)
         self._waiting: list[SampleBatch] = []
         self._stale: dict[str, None] = {}
-        self._users: dict[str, UserRecord] = {}
+        self.users: dict[str, UserRecord] = {}
         self._offset = 0
 
     def recommend(self, ask: Ask) -> list[str]:
@@ -69,8 +70,9 @@ class BruteForce:
             self._stale[ANYONE] = None
         self._publishing.publish(scan=learn)
         self._write([ask.user_id, ANYONE])
-        anyone = self._users.get(ANYONE)
-        scores = self._scores(self._users.get(ask.user_id, anyone), anyone)
+        anyone = self.users.get(ANYONE)
+        user = self.users.get(ask.user_id, anyone)
+        scores = self._scores(user, anyone, self._here(ask, user))
         allowed = [item for item in scores if item not in ask.exclude]
         return sorted(allowed, key=lambda item: (-scores[item], item))[: ask.k]
 
@@ -85,10 +87,22 @@ class BruteForce:
 
     def _write(self, names: list[str]) -> None:
         stale = [name for name in names if name in self._stale]
-        self._users |= dict(self._learner.user_records(stale, 0))
+        self.users |= dict(self._learner.user_records(stale, 0))
         self._stale = {name: None for name in self._stale if name not in stale}
 
-    def _scores(self, user: UserRecord | None, anyone: UserRecord | None) -> dict[str, float]:
+    def _here(self, ask: Ask, user: UserRecord | None) -> dict[str, dict[str, float]]:
+        """What is taken where the request is; else where the user was."""
+        asked = {name: f"{name}={value}" for name, value in ask.context.items()}
+        found = dict(self._learner.context_records(list(asked.values()), 0))
+        last = user.context if user else {}
+        return last | {name: found[value].items for name, value in asked.items()}
+
+    def _scores(
+        self,
+        user: UserRecord | None,
+        anyone: UserRecord | None,
+        here: dict[str, dict[str, float]],
+    ) -> dict[str, float]:
         if user is None or anyone is None:
             return {}  # nothing was taken in yet
         clock = max((one.trend_clock for one in self._records.values()), default=0.0)
@@ -105,7 +119,7 @@ class BruteForce:
                 score += weights["recent"] * 0.8 ** user.latest.index(item_id) + weights["taken"]
             score += weights["similar"] * user.similar.get(item_id, 0.0)
             score += weights["together"] * user.together.get(item_id, 0.0)
-            for name, listed in user.context.items():
+            for name, listed in here.items():
                 score += weights.get(f"context:{name}", 0.0) * listed.get(item_id, 0.0)
             scores[item_id] = score
         return scores
@@ -147,9 +161,15 @@ def test_the_chain_ranks_as_brute_force_does(settings: Settings) -> None:
         Item(f"i{n}", 0, features={"kind": f"k{n % _CATEGORIES}", "name": f"n{n}"})
         for n in range(30)
     ]
-    both = Both(PenstockChain(settings, LIVE), BruteForce(settings))
-    found = judge(stream_of(random_events(150), items), both, exclude_own=False)
+    brute_force = BruteForce(settings)
+    both = Both(PenstockChain(settings, LIVE), brute_force)
+    events = [
+        msgspec.structs.replace(each, context={"city": f"c{int(each.request_id[1:]) % 4}"})
+        for each in random_events(150)
+    ]
+    found = judge(stream_of(events, items), both, exclude_own=False)
     assert len(both.lists) > 80
+    assert brute_force.users[ANYONE].weights["context:city"] != 0
     assert len(both.lists[-1]) == 30
     assert found.ranks[-1] > 0
 
