@@ -234,3 +234,24 @@ def test_settings_that_allow_no_such_list_are_named() -> None:
     chain = PenstockChain(SETTINGS.model_copy(update={"index": index}), LIVE)
     with pytest.raises(SettingsError, match=r"raise index\.max_k"):
         chain.recommend(Ask("u", 0, {}, 200, []))
+
+
+def test_a_stranger_gets_what_is_taken_where_the_request_is() -> None:
+    """Each click is of a user never seen before, on any of the ten items of the city."""
+    random = np.random.default_rng(5)
+    events = []
+    for number in range(400):
+        city = int(random.integers(6))
+        item = f"i{6 * random.integers(10) + city}"
+        events.append(
+            event("click", f"u{number}", item, f"r{number}", number * 1_000, city=f"c{city}")
+        )
+    items = [Item(f"i{n}", 0, features={"name": f"n{n}"}) for n in range(60)]
+
+    def found(asked: list[Event]) -> float:
+        ranks = judge(stream_of(asked, items), PenstockChain(SETTINGS, LIVE), False).ranks
+        return float(hits(ranks, 10)[len(asked) // 2 :].mean())
+
+    nowhere = [msgspec.structs.replace(each, context={}) for each in events]
+    assert found(events) > 0.8  # all, were each city's ten known from the start
+    assert found(nowhere) < 0.35  # 10 of 60 by chance
