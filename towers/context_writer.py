@@ -10,9 +10,10 @@ from schemas.settings import Settings
 from schemas.vectors import ContextRecord, context_key
 from towers.redis_writer import RedisWriter
 
-_AT_ONCE = 16
-_PATIENCE_MS = 100
-"""A list of many's choices changes little by one of them: a city's is written so often at most."""
+_AT_ONCE = 4
+"""A millisecond's work: a click may wait for it."""
+_PATIENCE_MS = 25
+"""A list of many's choices changes little by one of them: few are written at a time."""
 
 Records = list[tuple[str, ContextRecord]]
 
