@@ -137,28 +137,23 @@ class RecallCore:
 
         In a context those of the record of anyone in it: the settings know none of a context.
         """
+        clock, marks = self.index.trend_clock, {}
         if anyone is not None and anyone.record is not None:
             record = anyone.record
-            return Query(
-                vector=vector,
-                k=request.k,
-                scale=record.scale,
-                weights=record.weights,
-                trend_clock=max(record.trend_clock, self.index.trend_clock),
-                marks=_context_marks(record),
-                conditions=request.filter,
-                exclude=exclude,
-            )
-        towers = self._settings.towers
-        weights = first_weights(towers)
+            scale, weights, marks = record.scale, record.weights, _context_marks(record)
+            clock = max(clock, record.trend_clock)
+        else:
+            towers = self._settings.towers
+            scale, weights = 1 / towers.tau, first_weights(towers)
         if vector is None and not any(weights.values()):
             weights = dict.fromkeys([*weights][:1], 1.0)  # what is taken most
         return Query(
             vector=vector,
             k=request.k,
-            scale=1 / towers.tau,
+            scale=scale,
             weights=weights,
-            trend_clock=self.index.trend_clock,
+            trend_clock=clock,
+            marks=marks,
             conditions=request.filter,
             exclude=exclude,
         )
