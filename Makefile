@@ -22,10 +22,9 @@ lint: $(STAMP)
 types: $(STAMP)
 	$(BIN)/mypy
 
-# Two at a time: many tests wait for processes more than they compute. A file stays together, and
-# the long ones, which are not of `tests/unit`, come first.
+# Two at a time: many tests wait for processes more than they compute. A file stays together.
 check: $(STAMP)
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .
