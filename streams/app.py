@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator
 from typing import Any, Protocol, cast
 
 import faust
-from faust.types import TP, EventT
+from faust.types import TP, EventT, TransportT
 
 from schemas.settings import KafkaSettings, Settings
 from schemas.topics import EVENTS, topic_name
 from streams.header_names import read_any_header_name
-from streams.seeking import SeekingApp
+from streams.seeking import SeekingTransport
 from streams.sensor import LabelSensor, LabelTimes
 
 log = logging.getLogger(__name__)
@@ -45,6 +45,14 @@ class Labeller(Protocol):
         """Have these partitions of `events`, each from its committed offset, and no others."""
 
 
+class _App(faust.App):
+    def _new_transport(self) -> TransportT:
+        return SeekingTransport(self.conf.broker_consumer, self)
+
+    def _create_directories(self) -> None:
+        """None where the process happens to run: no table is kept on disk."""
+
+
 def build_app(
     settings: Settings,
     role: str,
@@ -55,7 +63,7 @@ def build_app(
     """The app of one labelling role: group `<namespace>.<role>`, manual acknowledgement."""
     read_any_header_name()
     group = topic_name(settings.namespace, role)
-    app = SeekingApp(
+    app = _App(
         group,
         broker=_broker_urls(settings.kafka),
         broker_credentials=_credentials(settings.kafka),

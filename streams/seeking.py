@@ -4,22 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import faust
 from faust.transport.drivers import aiokafka as driver
-from faust.types import TP, TransportT
-
-
-class SeekingApp(faust.App):
-    """An app that reads everything from the committed offsets on after each rebalance.
-
-    Faust drops what it has fetched when partitions move, and goes back to the committed offsets.
-    aiokafka's `seek_to_committed` leaves a partition alone of which none, or offset 0, has been
-    committed, so that what was fetched of it would never be read, and the next commit would pass
-    over it.
-    """
-
-    def _new_transport(self) -> TransportT:
-        return _Transport(self.conf.broker_consumer, self)
+from faust.types import TP
 
 
 class _Thread(driver.AIOKafkaConsumerThread):
@@ -40,5 +26,13 @@ class _Consumer(driver.Consumer):
         return _Thread(self, loop=self.loop, beacon=self.beacon)
 
 
-class _Transport(driver.Transport):
+class SeekingTransport(driver.Transport):
+    """A transport whose consumer reads everything from the committed offsets on after a rebalance.
+
+    Faust drops what it has fetched when partitions move, and goes back to the committed offsets.
+    aiokafka's `seek_to_committed` leaves a partition alone of which none, or offset 0, has been
+    committed, so that what was fetched of it would never be read, and the next commit would pass
+    over it.
+    """
+
     Consumer = _Consumer

@@ -112,6 +112,7 @@ def test_the_demo_ends_by_itself_and_tells_what_it_measured(tmp_path: Path) -> N
     assert report["ctr_recall"] > report["ctr_random"] > 0
     for times in ("click_to_user_vector_ms", "event_to_searchable_ms", "recall_ms"):
         assert 0 < report[times]["p50"] <= report[times]["p99"]
+    assert [path.name for path in tmp_path.iterdir()] == [".penstock"]  # nothing lies about
 
 
 def test_up_serves_the_dashboard_and_goes_on_without_it(tmp_path: Path) -> None:
