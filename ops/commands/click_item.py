@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from ops.commands.options import AsJson
+from ops.commands.options import AsJson, Context
+from ops.commands.written import parse_context
 from ops.console import out, print_json
 from ops.user_records import wait_for_refresh
 from schemas.events import CLICK, Event
@@ -25,6 +26,7 @@ def click_item(
     request: Annotated[
         str | None, typer.Option(help="Request that showed the item. [default: a new one]")
     ] = None,
+    context: Context = None,
     wait: Annotated[bool, typer.Option(help="Wait until the user's vector has it.")] = True,
     as_json: AsJson = False,
 ) -> None:
@@ -34,7 +36,7 @@ def click_item(
 
     `penstock click --user 196 --item 242`
 
-    `penstock click --user 196 --item 242 --action view --no-wait`
+    `penstock click --user 196 --item 242 --action view --context city=Oslo --no-wait`
     """
     settings = load_settings()
     with EventProducer(settings) as producer:
@@ -44,6 +46,7 @@ def click_item(
             item_id=item,
             request_id=request or f"cli-{uuid.uuid4()}",
             ts_ms=time.time_ns() // 1_000_000,
+            context=parse_context(context or []),
         )
         producer.send(event)
         producer.flush()

@@ -35,3 +35,8 @@ DashboardPort = Annotated[
         help="Port of the page; 0 picks a free one. [default: 8484, or a free one]",
     ),
 ]
+
+Context = Annotated[
+    list[str] | None,
+    typer.Option(help="Where the user is: city=Oslo or city=Oslo,Bergen; repeat."),
+]
