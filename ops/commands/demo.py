@@ -40,7 +40,7 @@ _PLAIN_PERIOD_S = 5.0
 _TOWERS = {
     "positives_weight": 1.0,
     "exposures_weight": -1.0,
-    # Learned in a loop that is a minute old, the score's weights cost more clicks than they bring.
+    # Learned weights find as much in the mean, but less in the first seconds (docs/evaluation.md).
     "learn_blend": False,
     "uniform_negatives": 32,
     "exposure_negatives": 10,

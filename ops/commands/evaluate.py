@@ -102,7 +102,7 @@ def evaluate(
     names = chosen(models)
     intervals = [parse_interval(text) for text in sync_interval.split(",")]
     loaded = load_dataset(dataset, dataset_options(path, items))
-    settings = run.with_texts(load_settings(), loaded)
+    settings = run.fitting(load_settings(), loaded)
     stream = Stream(loaded, settings.labelling, limit, pretrain_share)
     excluded = run.excludes_own(dataset) if exclude_own is None else exclude_own
     groups = run.tasks_of(names, intervals, seeds)

@@ -48,10 +48,17 @@ def excludes_own(dataset: str) -> bool:
     return dataset not in _KEEP_OWN
 
 
-def with_texts(settings: Settings, dataset: Dataset) -> Settings:
-    """The settings, and the data set's titles as words unless the settings name them."""
+def fitting(settings: Settings, dataset: Dataset) -> Settings:
+    """The settings, with what fits a log in place of what they leave open.
+
+    Titles are words, and a taken item is set against the catalogue: others have decided what the
+    users of a log were shown.
+    """
     texts = {name: "text" for name in _TEXTS.get(dataset.name, ())}
-    return changed(settings, "features", items=texts | dict(settings.features.items))
+    settings = changed(settings, "features", items=texts | dict(settings.features.items))
+    if "blend_against" in settings.towers.model_fields_set:
+        return settings
+    return changed(settings, "towers", blend_against="catalogue")
 
 
 def evaluate(

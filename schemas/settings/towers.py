@@ -75,10 +75,11 @@ class TowerSettings(Section):
     """Weight of the log of the slowest count of exposures, to begin with."""
     learn_blend: bool = True
     """Learn the weights of the score online; else they stay as they begin."""
-    blend_against: Literal["catalogue", "shown"] = "catalogue"
-    """What a taken item is set against: all items alike, where others decide what is shown; or each
-    as often as it was shown to anyone, where recall itself decides: it would else learn to show
-    most what it shows most."""
+    blend_against: Literal["catalogue", "shown"] = "shown"
+    """What a taken item is set against: each item as often as it was shown to anyone, where recall
+    itself decides what is shown, as it would else learn to show most what it shows most; or all
+    items alike (`catalogue`), where others decide, which `penstock evaluate` takes where this is
+    not set. Without exposures both are the same."""
     similar_items: int = Field(default=100, ge=0)
     """Items that come next where a user's last ones were, in the user's record; 0 counts none."""
     together_items: int = Field(default=100, ge=0)

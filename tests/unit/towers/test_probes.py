@@ -12,7 +12,13 @@ from towers.blend import COSINE, BlendWeights, softmax_terms
 from towers.probes import Probe
 
 _NAMES = ["positives@9", "exposures@9"]
-_TOWERS = TowerSettings(trend_half_lives=(9,), tau=0.2, positives_weight=0.7, exposures_weight=-0.2)
+_TOWERS = TowerSettings(
+    blend_against="catalogue",
+    trend_half_lives=(9,),
+    tau=0.2,
+    positives_weight=0.7,
+    exposures_weight=-0.2,
+)
 
 
 def probe(random: np.random.Generator, items: int) -> Probe:

@@ -5,11 +5,11 @@ import pytest
 from ops.datasets.dataset import Dataset
 from ops.evaluation.ablations import ABLATIONS, changed
 from ops.evaluation.models import GROUPS, MODELS, chosen
-from ops.evaluation.run import Task, tasks_of, with_texts
+from ops.evaluation.run import Task, fitting, tasks_of
 from ops.evaluation.stream import FeatureNames
 from ops.evaluation.sync import LIVE, NEVER
 from schemas.errors import SettingsError
-from schemas.settings import FeatureSettings, Settings
+from schemas.settings import FeatureSettings, Settings, TowerSettings
 from tests.unit.ops.evaluation.streams import SETTINGS
 
 _NAMES = FeatureNames(frozenset({"title"}), frozenset({"age", "city"}))
@@ -65,8 +65,16 @@ def test_a_changed_section_is_checked() -> None:
 
 def test_titles_are_words_unless_the_settings_say_otherwise() -> None:
     films = Dataset("movielens-100k", [], [], 0, 0)
-    assert with_texts(SETTINGS, films).features.items == {"title": "text"}
+    assert fitting(SETTINGS, films).features.items == {"title": "text"}
     named = Settings(features=FeatureSettings(items={"title": "ignore", "year": "numeric"}))
-    assert with_texts(named, films).features.items == {"title": "ignore", "year": "numeric"}
+    assert fitting(named, films).features.items == {"title": "ignore", "year": "numeric"}
     other = Dataset("csv", [], [], 0, 0)
-    assert with_texts(SETTINGS, other).features.items == {}
+    assert fitting(SETTINGS, other).features.items == {}
+
+
+def test_a_log_is_set_against_the_catalogue_unless_the_settings_say_otherwise() -> None:
+    log = Dataset("csv", [], [], 0, 0)
+    assert Settings().towers.blend_against == "shown"
+    assert fitting(Settings(), log).towers == TowerSettings(blend_against="catalogue")
+    named = Settings(towers=TowerSettings(blend_against="shown", tau=0.5))
+    assert fitting(named, log).towers == named.towers
