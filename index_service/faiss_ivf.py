@@ -99,9 +99,7 @@ class FaissIvfBackend(FaissBackend):
 
     def _trained(self, vectors: Float32Array) -> Any:
         lists = int(_LISTS_PER_ROOT * math.sqrt(len(vectors)))
-        measure = faiss.METRIC_L2 if self._metric == "l2" else None
-        if measure is None:
-            measure = faiss.METRIC_INNER_PRODUCT
+        measure = faiss.METRIC_L2 if self._metric == "l2" else faiss.METRIC_INNER_PRODUCT
         quantizer = self._flat()
         index = faiss.IndexIVFFlat(quantizer, self._dim, lists, measure)
         index.own_fields = True  # or the centroids would go with the Python object

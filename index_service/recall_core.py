@@ -82,14 +82,15 @@ class RecallCore:
         exclude = frozenset(request.exclude)
         if request.user_id is not None:
             return self._query_of_user(request, user or User(None, UNKNOWN), exclude)
+        anyone = user.record if user else None
         if request.vector is not None:
-            return Plan(self._query_by(request, unit(request.vector), exclude, user), "")
+            return Plan(self._query_by(request, unit(request.vector), exclude, anyone), "")
         item_ids = request.item_ids or []
         known = [vectors[item_id] for item_id in item_ids if item_id in vectors]
         mean = self._mean(known)
         reason = "" if mean is not None else NO_DIRECTION if known else NO_KNOWN_ITEM
         exclude |= frozenset(item_ids)
-        return Plan(self._query_by(request, mean, exclude, user), reason)
+        return Plan(self._query_by(request, mean, exclude, anyone), reason)
 
     def reply(self, reason: str, found: Found) -> RecallReply:
         """The reply that says all this. What shards are missing counts for more than `reason`."""
@@ -131,17 +132,16 @@ class RecallCore:
         request: RecallRequest,
         vector: Float32Array | None,
         exclude: frozenset[str],
-        anyone: User | None,
+        anyone: UserRecord | None,
     ) -> Query:
         """A query without a user's record: the settings' scale and weights.
 
         In a context those of the record of anyone in it: the settings know none of a context.
         """
         clock, marks = self.index.trend_clock, {}
-        if anyone is not None and anyone.record is not None:
-            record = anyone.record
-            scale, weights, marks = record.scale, record.weights, _context_marks(record)
-            clock = max(clock, record.trend_clock)
+        if anyone is not None:
+            scale, weights, marks = anyone.scale, anyone.weights, _context_marks(anyone)
+            clock = max(clock, anyone.trend_clock)
         else:
             towers = self._settings.towers
             scale, weights = 1 / towers.tau, first_weights(towers)

@@ -77,7 +77,7 @@ def or_anyone(user: User, anyone: User) -> User:
     return User(msgspec.structs.replace(user.record, scale=scale, weights=weights), user.reason)
 
 
-def decode_context(data: bytes | None, epoch: int) -> Mapping[str, float]:
+def decode_context(data: bytes | None, epoch: int) -> dict[str, float]:
     """What is taken within a value of the context; nothing where that is unknown or no use."""
     if data is None:
         return {}
@@ -91,7 +91,7 @@ def decode_context(data: bytes | None, epoch: int) -> Mapping[str, float]:
 
 
 def in_place(
-    user: User, values: Sequence[tuple[str, str]], found: Mapping[str, Mapping[str, float]]
+    user: User, values: Sequence[tuple[str, str]], found: Mapping[str, dict[str, float]]
 ) -> User:
     """The user, where these values of the context's features hold; what is taken there, `found`.
 
@@ -102,7 +102,7 @@ def in_place(
     here: dict[str, dict[str, float]] = {}
     for feature, value in values:
         if not here.get(feature):  # of several categories the first known
-            here[feature] = dict(found.get(value, {}))
+            here[feature] = found.get(value, {})
     context = user.record.context | here
     return User(msgspec.structs.replace(user.record, context=context), user.reason)
 
@@ -152,7 +152,7 @@ class UserReader:
 
     async def _look_up(
         self, ids: list[str], values: list[str]
-    ) -> tuple[dict[str, User], dict[str, Mapping[str, float]]]:
+    ) -> tuple[dict[str, User], dict[str, dict[str, float]]]:
         """What is known of each of these users, and taken within each of these values."""
         if self._monotonic_s() < self._not_before_s:
             return self._unreachable(ids), {}
@@ -172,16 +172,16 @@ class UserReader:
             self._not_before_s = -math.inf
             _log.info("event=redis_reachable")
         records = [data if isinstance(data, bytes) else None for data in found]
-        anyone = decode_user(records[len(ids)], epoch, dim)
+        own, (anyones, *within) = records[: len(ids)], records[len(ids) :]
+        anyone = decode_user(anyones, epoch, dim)
         if anyone.record is not None:
             self._anyone = anyone
         users = {
             user_id: or_anyone(decode_user(data, epoch, dim), self._anyone)
-            for user_id, data in zip(ids, records, strict=False)
+            for user_id, data in zip(ids, own, strict=True)
         }
         contexts = {
-            value: decode_context(data, epoch)
-            for value, data in zip(values, records[len(ids) + 1 :], strict=True)
+            value: decode_context(data, epoch) for value, data in zip(values, within, strict=True)
         }
         known = sum(map(bool, contexts.values()))
         self._figures.counts["contexts_known"] += known

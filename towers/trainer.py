@@ -116,14 +116,14 @@ class Trainer:
 
     def report(self) -> RoleReport:
         """Ready once everything that was on the topics at the start has been taken in."""
-        learner, publisher, redis, users, _ = self._core
-        figures = learner.figures() | {
-            "published": float(publisher.published),
-            "drift_max": publisher.drift_max,
+        core = self._core
+        figures = core.learner.figures() | {
+            "published": float(core.publisher.published),
+            "drift_max": core.publisher.drift_max,
             "drift_limit": self._settings.trainer.scan_eps,
             "checkpoint_every_s": self._settings.trainer.checkpoint_every_s,
-            "redis_errors": float(redis.errors),
-            "users_waiting": float(len(users.owed)),
+            "redis_errors": float(core.redis.errors),
+            "users_waiting": float(len(core.users.owed)),
         }
         session = self._session
         if session is None:

@@ -70,9 +70,9 @@ class PenstockChain:
         """See `Recommender`. Raises SettingsError when the settings allow no list so long."""
         self._go_to(ask.ts_ms)
         self._turn()
+        place = list(context_values(ask.context, self._settings.features.users))
         if self._sync.due(ask.ts_ms):
             # Live, others' records are written when they are asked for: nobody reads them before.
-            place = context_values(ask.context, self._settings.features.users)
             self._write_users([ask.user_id, ANYONE] if self._sync.live else list(self._owed))
             self._write_contexts(
                 [value for _, value in place] if self._sync.live else list(self._owed_contexts)
@@ -87,7 +87,7 @@ class PenstockChain:
             exclude_seen=False,
             context=dict(ask.context),
         )
-        reply = self._core.answer(request, self._user(ask))
+        reply = self._core.answer(request, self._user(ask.user_id, place))
         if reply.error is not None:
             msg = f"{reply.error.rule}; got {reply.error.value}; {reply.error.advice}"
             raise SettingsError(msg)
@@ -144,13 +144,12 @@ class PenstockChain:
             self._contexts[value] = encode(record)
             del self._owed_contexts[value]
 
-    def _user(self, ask: Ask) -> User:
+    def _user(self, user_id: str, place: Sequence[tuple[str, str]]) -> User:
         towers = self._settings.towers
         user, anyone = (
             decode_user(self._served.get(each), towers.epoch, towers.dim)
-            for each in (ask.user_id, ANYONE)
+            for each in (user_id, ANYONE)
         )
-        place = list(context_values(ask.context, self._settings.features.users))
         found = {
             value: decode_context(self._contexts.get(value), towers.epoch) for _, value in place
         }

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable
 from contextlib import closing
 
 from faust.types import EventT
@@ -15,6 +13,7 @@ from schemas.settings import KafkaSettings, Settings
 from schemas.topics import EVENTS, topic_name
 from streams.app import build_app
 from streams.sensor import LabelTimes
+from tests.support.polling import eventually
 from tests.support.servers import KafkaServer
 
 _RECORDS = 3
@@ -60,24 +59,24 @@ async def _read_twice(settings: Settings) -> None:
     reader = _Reader()
     app = build_app(settings, "seeking", reader, 0.0, LabelTimes())
     every = list(range(_RECORDS))
+
+    async def read(expected: list[int], what: str) -> None:
+        def arrived(offsets: list[int]) -> bool:
+            return offsets == expected
+
+        await asyncio.to_thread(eventually, lambda: reader.offsets, arrived, what, 60.0)
+
     try:
         await app.start()
-        await _eventually(lambda: reader.offsets == every)
+        await read(every, "all records")
 
-        await app.consumer.perform_seek()  # of a partition without a commit
-        await _eventually(lambda: reader.offsets == every * 2)
+        await app.consumer.perform_seek()
+        await read(every * 2, "all records again, of a partition without a commit")
 
         reader.events[_RECORDS].ack()
         await app.consumer.commit()
         reader.events.clear()
-        await app.consumer.perform_seek()  # of one with a commit
-        await _eventually(lambda: reader.offsets == every[1:])
+        await app.consumer.perform_seek()
+        await read(every[1:], "the records from the committed offset on")
     finally:
         await app.stop()
-
-
-async def _eventually(met: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60.0
-    while not met():
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.05)
