@@ -37,6 +37,8 @@ def fast_settings(settings: Settings, namespace: str) -> Settings:
             "labelling": settings.labelling.model_copy(
                 update={"window_ms": WINDOW_MS, "lateness_ms": 200}
             ),
+            # MovieLens is replayed, whose users chose themselves what they saw.
+            "towers": settings.towers.model_copy(update={"blend_against": "catalogue"}),
             "trainer": settings.trainer.model_copy(
                 update={"checkpoint_every_s": 1.0, "checkpoint_dir": data_dir / "checkpoints"}
             ),
