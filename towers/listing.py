@@ -13,15 +13,16 @@ def above_the_rest(values: Doubles, kept: int) -> tuple[Ints, Doubles]:
     values: (any,), none below 0; 0 is the rest's when there is none. So what just fails to be
     kept differs little from what just is: both have about 0. None that has 0 is kept.
     """
+    negated, floor = -values, 0.0
     if len(values) > kept:
-        places = np.argpartition(-values, kept)[: kept + 1]
+        first = negated.argpartition(kept)[: kept + 1]
+        order = first[negated[first].argsort(kind="stable")]
+        floor, order = values[order[kept]], order[:kept]
     else:
-        places = np.arange(len(values))
-    order = places[np.argsort(-values[places], kind="stable")]
-    floor = values[order[kept]] if len(order) > kept else 0.0
-    above: Doubles = values[order[:kept]] - floor
-    positive = above > 0
-    return order[:kept][positive], above[positive]
+        order = negated.argsort(kind="stable")
+    above: Doubles = values[order] - floor
+    positive = np.count_nonzero(above)  # the first ones
+    return order[:positive], above[:positive]
 
 
 def named(names: list[str], rows: Ints, values: Doubles) -> dict[str, float]:

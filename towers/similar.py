@@ -139,17 +139,20 @@ class CoOccurrence:
         shares = self._manner.decay**ages / np.sqrt(1 + self._totals[rows] / growth)  # (rows,)
         if actions:
             shares *= np.fromiter(chain.from_iterable(actions), np.float64)[old]
-        values = self._counts[rows] * (shares / growth)[:, None]  # (rows, partners)
-        # Each trail sums in a stretch of its own, whose first place is that of no partner.
-        width = known + 1
-        places = self._partners[rows] + (owners * width - _NONE)[:, None]  # (rows, partners)
-        sums = np.bincount(places.ravel(), values.ravel(), len(trails) * width)
-        for stretch, items in enumerate(hidden):
-            sums[items[items < known] + (stretch * width - _NONE)] = 0.0
-        filled = np.flatnonzero(sums > 0)
-        begins = np.arange(len(trails) + 1) * width
+        # Most places of most items are empty, and nothing is done for those.
+        partners = self._partners[rows]  # (rows, partners)
+        taken = np.flatnonzero(partners != _NONE)
+        own = taken // partners.shape[1]  # the row of each
+        values = self._counts[rows].ravel()[taken] * (shares / growth)[own]
+        places = partners.ravel()[taken] + (owners * known)[own]
+        sums = np.bincount(places, values, len(trails) * known)  # a stretch for each trail
+        begins = np.arange(len(trails) + 1) * known
+        unwanted = np.concatenate(hidden)
+        unwanted_by = np.repeat(begins[:-1], ints(map(len, hidden)))
+        sums[(unwanted + unwanted_by)[unwanted < known]] = 0.0
+        filled = np.flatnonzero(sums > 0)  # of doubles it would take six times as long
         ends = np.searchsorted(filled, begins)
-        items = filled + _NONE - np.repeat(begins[:-1], np.diff(ends))
+        items = filled - np.repeat(begins[:-1], np.diff(ends))
         norms = np.sqrt(1 + self._totals[items] / growth)
         strengths: Doubles = self._manner.scale * sums[filled] / norms
         return [(items[i:j], strengths[i:j]) for i, j in pairwise(ends.tolist())]
