@@ -136,7 +136,7 @@ def redis_rules(settings: Settings, party: Party) -> list[str]:
     if party in ROLES:
         rules.append(f"(+set +del ~{status_key(space, party, '*')})")
     if party == "trainer":
-        rules.append(f"(+set ~{users} ~{contexts})")
+        rules.append(f"(+set +del ~{users} ~{contexts})")
     if party == "index":
         rules.append(f"(+mget ~{users} ~{contexts})")
     return rules

@@ -11,6 +11,7 @@ from towers.arrays import Ints, State
 from towers.frequency import expected_counts
 from towers.model import Batch, UserInputs
 from towers.observer import Observer
+from towers.users import User
 
 
 class BatchMaker:
@@ -69,7 +70,7 @@ class BatchMaker:
     ) -> tuple[Ints, npt.NDArray[np.bool_]]:
         extra = self._settings.exposure_negatives
         draws = torch.rand(len(user_ids), extra, generator=self._random)
-        users = [world.users[user_id] for user_id in user_ids]
+        users = [world.users.get(user_id) or User() for user_id in user_ids]
         shown = {id(user): list(user.negatives.values()) for user in users}
         lists = [shown[id(user)] for user in users]
         taken = [user.latest for user in users]

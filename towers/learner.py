@@ -26,6 +26,7 @@ from towers.publisher import Current
 from towers.related import view
 from towers.trend import TrendCounts
 from towers.user_inputs import told_of, user_inputs
+from towers.user_scan import UserScan
 from towers.users import User
 from towers.warm_start import COLD, WarmStart
 
@@ -55,6 +56,7 @@ class Learner:
         self._model = TwoTower(settings.towers, settings.features, warm.start)
         self.world = Observer(settings, self._model)
         self._batches = BatchMaker(settings.towers)
+        self._scan = UserScan(self.world.users, settings.trainer.scan_eps)
         self._judge = Judge(settings.towers)
         self._vectors: Floats = np.zeros((0, settings.towers.dim), np.float32)
         self._changed: npt.NDArray[np.bool_] = np.zeros(0, np.bool_)
@@ -143,8 +145,22 @@ class Learner:
             trend_clock=float(self.world.trend.clock),
             refreshed_ms=now_ms,
         )
-        told = told_of([self._user(one) for one in known], self.embed_users(known), related, names)
-        return [(user_id, made(**own)) for user_id, own in zip(known, told, strict=True)]
+        users = [self._user(one) for one in known]
+        told = told_of(users, self.embed_users(known), related, names)
+        records = [(user_id, made(**own)) for user_id, own in zip(known, told, strict=True)]
+        for user, (_, record) in zip(users, records, strict=True):
+            user.told = record.vector
+        return records
+
+    def users_behind(self, most: int) -> list[str]:
+        """Those of the next `most` users, of all in turn, whom the model has left behind."""
+        return self._scan.behind(most, self.embed_users)
+
+    def take_forgotten_users(self) -> list[str]:
+        """Users who had to make room for others since the last call."""
+        forgotten = self.world.users.take_forgotten()
+        self.world.counts["forgotten_users"] += len(forgotten)
+        return forgotten
 
     def take_changed_contexts(self) -> list[str]:
         """Values of a context, as `feature=value`, whose records are no longer true."""
@@ -244,6 +260,8 @@ class Learner:
         return counted | {
             "step": float(self.step),
             "users": float(len(self.world.users)),
+            "users_behind": float(self._scan.found),
+            "forgotten_users": float(self.world.counts["forgotten_users"]),
             "items": float(self.world.catalogue.alive.sum()),
             "pending": float(self.pending),
             "overrun": float(self.world.replay.overrun),

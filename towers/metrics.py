@@ -50,6 +50,16 @@ _COUNTERS = (
         "undecodable",
         "Records left out because they could not be decoded.",
     ),
+    (
+        "penstock_trainer_users_behind_total",
+        "users_behind",
+        "Users who got a new record without acting, as learning had moved their vector.",
+    ),
+    (
+        "penstock_trainer_forgotten_users_total",
+        "forgotten_users",
+        "Users forgotten to make room for others: trainer.users.",
+    ),
     ("penstock_trainer_publishes_total", "publishes", "Item vectors sent to item-vectors."),
     ("penstock_redis_errors_total", "redis_errors", "Writes to Redis that failed."),
 )

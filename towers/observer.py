@@ -75,7 +75,7 @@ class Observer:
         self._user_ids = settings.features.user_id
         self._ranked, self._most_probes = trainer.ranked_per_poll, _BATCHES * trainer.batch
         self.catalogue = Catalogue()
-        self.users = Users()
+        self.users = Users(trainer.users)
         self.trend = Trend(towers.trend_half_lives)
         self.related = Related(settings)
         self.frequency = FrequencyEstimate()

@@ -53,12 +53,18 @@ class RedisWriter:
         """It may try."""
         return self._now_ms() >= self._not_before_ms
 
-    def write(self, values: Mapping[str, bytes]) -> bool:
-        """Set these keys; whether Redis took them. What it did not take is the caller's to keep."""
+    def write(self, values: Mapping[str, bytes | None]) -> bool:
+        """Set these keys, or delete those of None; whether Redis took them.
+
+        What it did not take is the caller's to keep.
+        """
         try:
             with self._client.pipeline(transaction=False) as pipeline:
                 for key, value in values.items():
-                    pipeline.set(key, value, ex=self._ttl_s)
+                    if value is None:
+                        pipeline.delete(key)
+                    else:
+                        pipeline.set(key, value, ex=self._ttl_s)
                 pipeline.execute()
         except redis.RedisError as error:
             self._note_failure(error)

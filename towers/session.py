@@ -81,13 +81,14 @@ class Session:
         stepped = self._learn_when_due()
         self._write_contexts()
         if stepped:
-            self._core.users.owe_later([ANYONE])
+            self._core.users.owe_later([ANYONE, *self._users_behind()])
             self._next_publish_s = 0.0
         self._serve_more()
         self._publish_when_due(scan=stepped)
         self._note_progress()
         if self._polls.was_away or self._links.vectors.lost:
             self._read_back()
+        self._core.users.owe_later(self._core.learner.take_forgotten_users())
         self._save_when_due()
 
     def finish(self) -> None:
@@ -184,6 +185,11 @@ class Session:
         self._metrics.step_seconds.observe(time.perf_counter() - began_s)
         self._next_step_s = now_s + trainer.learn_every_ms / 1e3
         return True
+
+    def _users_behind(self) -> list[str]:
+        """Whose record a step made untrue; not looked for while who acted waits."""
+        waits = self._behind >= 1 or self._core.users.crowded
+        return [] if waits else self._core.learner.users_behind(self._settings.trainer.scan_users)
 
     def _publish_when_due(self, scan: bool) -> None:
         """At once what a step moved, or a record of an item; counts alone within the same time."""

@@ -20,7 +20,7 @@ Records = list[tuple[str, UserRecord]]
 
 class UserWriter:
     """While Redis fails, users wait here and their records are made anew when it answers again, so
-    that none is lost and none is stale.
+    that none is lost and none is stale. Whom `make` knows no more, has no record any more.
 
     Users who acted are written at once. Those who only passed items over are many: they wait until
     some are together, and few are written at a time, so that nobody who acts waits for them.
@@ -86,8 +86,10 @@ class UserWriter:
     def _write(self, user_ids: list[str], make: Callable[[list[str], int], Records]) -> Records:
         records = make(user_ids, self._now_ms())
         namespace, epoch = self._settings.namespace, self._settings.towers.epoch
-        values = {user_key(namespace, epoch, one): encode(record) for one, record in records}
-        if not self._redis.write(values):
+        encoded = {user_id: encode(record) for user_id, record in records}
+        if not self._redis.write(
+            {user_key(namespace, epoch, one): encoded.get(one) for one in user_ids}
+        ):
             return []
         for user_id in user_ids:
             self._owed.pop(user_id, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import chain, islice
@@ -38,6 +39,8 @@ class User:
     """Raw weights of `keys`."""
     event_ts_ms: int = 0
     """Event time of the newest sample."""
+    told: bytes = b""
+    """Vector of the newest record; empty where none was made since the start."""
 
     def act(self, item: int, weight: float, history: int) -> None:
         """The user took or looked at the item; the `history` newest items stay."""
@@ -79,10 +82,12 @@ def _bound(entries: dict[int, Any], size: int) -> None:
 
 
 class Users:
-    """All users by id, in order of their first sample."""
+    """The users whose samples are the newest, by id, at most so many."""
 
-    def __init__(self) -> None:
-        self._users: dict[str, User] = {}
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._users: OrderedDict[str, User] = OrderedDict()  # longest without a sample first
+        self._forgotten: list[str] = []
 
     def __len__(self) -> int:
         return len(self._users)
@@ -94,15 +99,28 @@ class Users:
         return user_id in self._users
 
     def of(self, user_id: str) -> User:
-        """The user, known or new."""
+        """The user of a sample, known or new; a new one may take the place of another."""
         user = self._users.get(user_id)
         if user is None:
             user = self._users[user_id] = User()
+            if len(self._users) > self._most:
+                self._forgotten.append(self._users.popitem(last=False)[0])
+        else:
+            self._users.move_to_end(user_id)
         return user
 
+    def get(self, user_id: str) -> User | None:
+        """The user, if known."""
+        return self._users.get(user_id)
+
     def ids(self) -> list[str]:
-        """Every known user."""
+        """Every known user, the longest without a sample first."""
         return list(self._users)
+
+    def take_forgotten(self) -> list[str]:
+        """Users forgotten since the last call."""
+        forgotten, self._forgotten = self._forgotten, []
+        return forgotten
 
     def state(self) -> State:
         """For a checkpoint; lists of users lie end to end, beside their lengths."""
@@ -140,8 +158,9 @@ class Users:
         keys = _parts(array_of(state["keys"]), state["key_lengths"])
         weights = _parts(array_of(state["weights"]), state["key_lengths"])
         times = state["event_ts_ms"].tolist()
-        self._users = {
-            user_id: User(
+        self._users.clear()
+        for i, user_id in enumerate(ids):
+            self._users[user_id] = User(
                 latest=dict(zip(latest[i].tolist(), actions[i].tolist(), strict=True)),
                 seen=dict.fromkeys(seen[i].tolist()),
                 negatives=dict(zip(identities[i].tolist(), passed[i].tolist(), strict=True)),
@@ -150,8 +169,8 @@ class Users:
                 weights=weights[i],
                 event_ts_ms=times[i],
             )
-            for i, user_id in enumerate(ids)
-        }
+        while len(self._users) > self._most:
+            self._forgotten.append(self._users.popitem(last=False)[0])
 
 
 def _parts(array: npt.NDArray[Any], lengths: Tensor) -> list[npt.NDArray[Any]]:

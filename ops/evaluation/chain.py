@@ -121,7 +121,8 @@ class PenstockChain:
         if learn:
             self._write_users(list(self._owed))
             self._learner.learn_many(self._settings.trainer.batch)
-            self._owed[ANYONE] = None
+            behind = self._learner.users_behind(self._settings.trainer.scan_users)
+            self._owed |= dict.fromkeys([ANYONE, *behind])
         self._publish(scan=learn)
 
     def _publish(self, scan: bool) -> None:

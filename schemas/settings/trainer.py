@@ -37,6 +37,13 @@ class TrainerSettings(Section):
     """The same for the scan of all items, so also the bound on how stale a served vector is."""
     scan_every_steps: int = Field(default=50, ge=1)
     """Steps between scans."""
+    scan_users: int = Field(default=32, ge=0)
+    """Users who are looked at after a step, all in turn: whose vector has moved by more than
+    `scan_eps` since their record was made get a new one, as who comes back after a while should be
+    recalled by what the model says now. 0: only who acts gets one."""
+    users: int = Field(default=1_000_000, ge=1)
+    """Users who are remembered. For one more, whoever acted or was shown anything longest ago is
+    forgotten, with the record in Redis, and counted."""
     bias_step: float = Field(default=0.1, gt=0)
     """An item is published again when its counts move its score by this much."""
     seen_items: int = Field(default=500, ge=0)

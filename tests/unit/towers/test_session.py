@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from schemas.codec import encode
+from schemas.codec import Decoder, encode
 from schemas.samples import SampleBatch
 from schemas.settings import Settings, TowerSettings, TrainerSettings
+from schemas.vectors import UserRecord, unpack_vector, user_key
 from tests.unit.towers.fake_redis import FakeRedis
 from tests.unit.towers.samples import batch, sample
 from towers.arrays import State, unpacked
@@ -100,12 +101,23 @@ class Rig:
     """A session that learns 4 positives a step, and what stands around it."""
 
     def __init__(
-        self, folder: Path, every_s: float = 1e9, state: State | None = None, position: int = 0
+        self,
+        folder: Path,
+        every_s: float = 1e9,
+        state: State | None = None,
+        position: int = 0,
+        users: int = 1_000,
+        scan_users: int = 32,
     ) -> None:
         self.settings = Settings(
             towers=TowerSettings(dim=8, uniform_negatives=8),
             trainer=TrainerSettings(
-                batch=4, learn_every_ms=0, checkpoint_dir=folder, checkpoint_every_s=every_s
+                batch=4,
+                learn_every_ms=0,
+                checkpoint_dir=folder,
+                checkpoint_every_s=every_s,
+                users=users,
+                scan_users=scan_users,
             ),
         )
         self.redis = FakeRedis()
@@ -123,6 +135,10 @@ class Rig:
 
     def figures(self) -> dict[str, float]:
         return self.learner.figures() | self.session.figures()
+
+    def record(self, user_id: str) -> UserRecord:
+        value, _ = self.redis.values[user_key("penstock", 1, user_id)]
+        return Decoder[UserRecord](UserRecord).decode(value)
 
     def turns_until(self, name: str, value: float) -> None:
         for _ in range(2_000):
@@ -209,3 +225,32 @@ def test_a_checkpoint_is_written_only_where_something_came_since(tmp_path: Path)
     rig.negatives.send(passed_over(0, 1))
     rig.turns_until("negatives", 1)
     assert newest(1) > learned
+
+
+def test_who_does_not_act_is_kept_up_with_the_model(tmp_path: Path) -> None:
+    def furthest(scan_users: int) -> float:
+        """The largest distance of a record's vector from what the model says in the end."""
+        rig = Rig(tmp_path / str(scan_users), scan_users=scan_users)
+        for begin in range(0, 640, 20):
+            rig.positives.send(*clicks(20, begin))
+            rig.turns_until("positives", begin + 20)
+            rig.turns_until("pending", 0)
+        ids = rig.learner.world.users.ids()
+        vectors = zip(ids, rig.learner.embed_users(ids), strict=True)
+        return max(1 - unpack_vector(rig.record(name).vector) @ now for name, now in vectors)
+
+    # Each of the 160 steps looks at 64 of 640 users: the last time was some 10 steps ago.
+    kept_up, left = furthest(64), furthest(0)
+    assert kept_up < 0.1 < 0.2 < left
+
+
+def test_a_user_who_makes_room_has_no_record_any_more(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, users=10)
+    rig.positives.send(*clicks(12))
+    rig.turns_until("forgotten_users", 2)
+    rig.turns_until("pending", 0)
+    for _ in range(20):
+        rig.session.turn()
+    rig.session.finish()
+    assert written(rig) == {user_key("penstock", 1, f"u{number}") for number in range(2, 12)}
+    assert rig.figures()["users"] == 10

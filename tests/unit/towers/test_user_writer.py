@@ -116,3 +116,14 @@ def test_those_with_patience_are_crowded_at_some_number() -> None:
     assert rig.writer.crowded
     rig.write_patient()
     assert not rig.writer.crowded
+
+
+def test_of_whom_nothing_is_known_any_more_there_is_no_record() -> None:
+    rig = Rig()
+    rig.writer.owe(["a", "b"])
+    rig.write()
+    rig.writer.owe(["a", "b"])
+    known = rig.make(["b"], 0)
+    assert rig.writer.write(lambda user_ids, now_ms: known) == known
+    assert list(rig.redis.values) == [user_key("penstock", 1, "b")]
+    assert rig.writer.owed == []

@@ -42,7 +42,7 @@ def test_older_context_does_not_replace_newer() -> None:
 
 
 def test_users_come_back_from_their_state() -> None:
-    users = Users()
+    users = Users(9)
     full = users.of("full")
     full.act(3, 1.0, 20)
     full.act(1, 0.5, 20)
@@ -52,7 +52,7 @@ def test_users_come_back_from_their_state() -> None:
     for identity in range(KEPT_NEGATIVES + 3):
         full.pass_over({2**64 - 1 - identity: identity})
     users.of("bare")
-    again = Users()
+    again = Users(9)
     again.load(users.state())
     assert again.ids() == ["full", "bare"]
     for user_id in again.ids():
@@ -66,6 +66,23 @@ def test_users_come_back_from_their_state() -> None:
 
 
 def test_no_users_come_back_too() -> None:
-    again = Users()
-    again.load(Users().state())
+    again = Users(9)
+    again.load(Users(9).state())
     assert len(again) == 0
+
+
+@given(st.lists(st.integers(0, 9), max_size=60), st.integers(1, 6))
+def test_who_is_longest_without_a_sample_is_forgotten(samples: list[int], most: int) -> None:
+    users, known, forgotten = Users(most), list[str](), list[str]()
+    for number in samples:
+        user_id = str(number)
+        users.of(user_id).event_ts_ms += 1
+        known = [other for other in known if other != user_id] + [user_id]
+        forgotten += known[:-most]
+        known = known[-most:]
+    assert users.ids() == known
+    assert users.take_forgotten() == forgotten
+    assert users.take_forgotten() == []
+    fewer = Users(1)
+    fewer.load(users.state())
+    assert (fewer.ids(), fewer.take_forgotten()) == (known[-1:], known[:-1])

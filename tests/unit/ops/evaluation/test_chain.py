@@ -67,7 +67,8 @@ class BruteForce:
         if learn:
             self._write(list(self._stale))
             self._learner.learn_many(self._settings.trainer.batch)
-            self._stale[ANYONE] = None
+            behind = self._learner.users_behind(self._settings.trainer.scan_users)
+            self._stale |= dict.fromkeys([ANYONE, *behind])
         self._publishing.publish(scan=learn)
         self._write([ask.user_id, ANYONE])
         anyone = self.users.get(ANYONE)
