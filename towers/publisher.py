@@ -60,15 +60,15 @@ class Publisher:
         """Items that the index has."""
         return int((self._versions != _UNPUBLISHED).sum())
 
-    def next_scan(self, items: int) -> Ints:
-        """The items to look at in this step, so that a scan is over in `scan_every_steps` steps.
+    def next_scan(self, items: int, steps: int = 1) -> Ints:
+        """The items to look at after so many steps; a scan is over in `scan_every_steps` of them.
 
         A slice at a time: the steps in between stay short, and the bound is the same.
         """
         if self._cursor >= items:
             self._cursor = 0
             self.drift_max, self._scan_drift = self._scan_drift, 0.0
-        size = -(-items // self._settings.scan_every_steps)
+        size = steps * -(-items // self._settings.scan_every_steps)
         rows = np.arange(self._cursor, min(self._cursor + size, items))
         self._cursor += size
         return rows
@@ -86,6 +86,12 @@ class Publisher:
         What the index has never seen, or seen otherwise, comes before what drifted.
         """
         return self._due(rows, now, self._drift(rows, now), self._settings.publish_eps)
+
+    def told_otherwise(self, rows: Ints, now: Current) -> Ints:
+        """Those of the rows that the index has never seen, or seen otherwise than by drift."""
+        self._reserve(len(now.versions))
+        changed: Ints = rows[self._changed(rows, now)]
+        return changed
 
     def mark(self, rows: Ints, now: Current) -> None:
         """The rows were published as they are now; a deleted one as deleted."""
@@ -120,15 +126,18 @@ class Publisher:
         self._versions[:] = _UNPUBLISHED
 
     def _due(self, rows: Ints, now: Current, drift: Doubles, eps: float) -> Ints:
-        versions = self._versions[rows]
-        changed = np.where(
-            now.alive[rows], versions != now.versions[rows], versions != _UNPUBLISHED
-        )
+        changed = self._changed(rows, now)
         drifted = now.alive[rows] & ((drift > eps) | self._moved(rows, now))
         due = changed | drifted
         urgency = np.where(changed, np.inf, drift)[due]
         ordered: Ints = rows[due][np.argsort(-urgency, kind="stable")]
         return ordered
+
+    def _changed(self, rows: Ints, now: Current) -> npt.NDArray[np.bool_]:
+        versions = self._versions[rows]
+        differs, there = versions != now.versions[rows], versions != _UNPUBLISHED
+        changed: npt.NDArray[np.bool_] = np.where(now.alive[rows], differs, there)
+        return changed
 
     def _drift(self, rows: Ints, now: Current) -> Doubles:
         """(rows,): of published, living items; 0 of others."""

@@ -45,28 +45,49 @@ class Publishing:
         self._sender = sender
         self._now_ms = now_ms
         self._recent: deque[tuple[int, int]] = deque()  # (when, how many)
-        self.waiting = 0
-        """Items that are due and were not sent in the last turn."""
+        self._queue: Ints = _NONE  # due, and not sent yet
         self.sent = 0
         """Vectors sent so far."""
 
-    def publish(self, scan: bool) -> None:
-        """Send what is due of what changed, and of the next slice of all items if `scan`."""
+    @property
+    def waiting(self) -> int:
+        """Items found due and not sent yet."""
+        return len(self._queue)
+
+    def publish(self, steps: int) -> None:
+        """Find what is due of what changed, and of a slice of all items for each of the steps that
+        were learned since the last call; send as much of it as a turn has room for.
+        """
         self._take_back_undelivered()
-        changed = self._learner.take_changed()
-        sliced = self._publisher.next_scan(len(self._learner.vectors)) if scan else _NONE
-        self.waiting = 0
+        changed = np.union1d(self._learner.take_changed(), self._queue)
+        sliced = self._publisher.next_scan(len(self._learner.vectors), steps) if steps else _NONE
+        self._queue = _NONE
         if not len(changed) and not len(sliced):
             return
         self._learner.refresh(sliced)
         now = self._learner.current()
         due = self._publisher.due(changed, now)
         scanned = self._publisher.due_in_scan(sliced, now)
-        due = np.concatenate([due, scanned[~_among(due, len(now.versions))[scanned]]])
-        sent = self._send(due[:AT_ONCE], now)
+        self._queue = np.concatenate([due, scanned[~_among(due, len(now.versions))[scanned]]])
+        self.go_on()
+
+    def publish_new(self) -> None:
+        """Send items that are new or gone, or whose attributes changed, before all others."""
+        changed = self._learner.take_changed()
+        self._learner.mark_changed(changed)
+        now = self._learner.current()
+        new = self._publisher.told_otherwise(changed, now)
+        self._queue = np.concatenate(
+            [new, self._queue[~_among(new, len(now.versions))[self._queue]]]
+        )
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Send what waits, as much as a turn has room for."""
+        now = self._learner.current()
+        sent = self._send(self._queue[:AT_ONCE], now)
         self._publisher.mark(sent, now)
-        self._learner.mark_changed(due[len(sent) :])
-        self.waiting = len(due) - len(sent)
+        self._queue = self._queue[len(sent) :]
         if len(sent):
             self._recent.append((self._now_ms(), len(sent)))
             self.sent += len(sent)

@@ -62,6 +62,8 @@ class Session:
         self._polls, self._negatives = Polls(), Negatives()
         self._before_record: Positions = {}
         self._next_later_s = self._next_step_s = self._next_publish_s = 0.0
+        self._unpublished_steps = 0
+        self._news = False  # items may be new or changed
         self._finishing = False
         self._settings = settings
         self._saved_s = self._next_save_s = time.monotonic()
@@ -82,9 +84,10 @@ class Session:
         self._write_contexts()
         if stepped:
             self._core.users.owe_later([ANYONE, *self._users_behind()])
-            self._next_publish_s = 0.0
+            self._unpublished_steps += 1
+            self._news = True  # samples, too, may have named new items
         self._serve_more()
-        self._publish_when_due(scan=stepped)
+        self._publish_when_due()
         self._note_progress()
         if self._polls.was_away or self._links.vectors.lost:
             self._read_back()
@@ -157,8 +160,7 @@ class Session:
         """Take in what came, and write the records of those who acted."""
         found = self._polls.poll(self._links.first, wait_ms, POLL_RECORDS)
         acted = self._intake.take(found)
-        if any(record.topic == self._items for record in found):
-            self._next_publish_s = 0.0
+        self._news |= any(record.topic == self._items for record in found)
         self._acted.update(acted)
         self._core.users.owe(acted)
         self._refresh_users()
@@ -191,12 +193,18 @@ class Session:
         waits = self._behind >= 1 or self._core.users.crowded
         return [] if waits else self._core.learner.users_behind(self._settings.trainer.scan_users)
 
-    def _publish_when_due(self, scan: bool) -> None:
-        """At once what a step moved, or a record of an item; counts alone within the same time."""
+    def _publish_when_due(self) -> None:
+        """What is new at once; what only moved now and then, as it will go on moving."""
         now_s = time.monotonic()
-        if now_s >= self._next_publish_s or self._publishing.waiting:
-            self._next_publish_s = now_s + self._settings.trainer.learn_every_ms / 1e3
-            self._publishing.publish(scan)
+        if now_s >= self._next_publish_s and not self._publishing.waiting:
+            self._next_publish_s = now_s + self._settings.trainer.publish_every_ms / 1e3
+            self._publishing.publish(self._unpublished_steps)
+            self._unpublished_steps = 0
+        elif self._news:
+            self._publishing.publish_new()
+        else:
+            self._publishing.go_on()
+        self._news = False
 
     def _take_negatives(self) -> None:
         """A part of a record, unless positives wait."""

@@ -123,12 +123,12 @@ class PenstockChain:
             self._learner.learn_many(self._settings.trainer.batch)
             behind = self._learner.users_behind(self._settings.trainer.scan_users)
             self._owed |= dict.fromkeys([ANYONE, *behind])
-        self._publish(scan=learn)
+        self._publish(steps=int(learn))
 
-    def _publish(self, scan: bool) -> None:
-        self._publishing.publish(scan)
+    def _publish(self, steps: int) -> None:
+        self._publishing.publish(steps)
         while self._publishing.waiting:  # what one turn has no room for
-            self._publishing.publish(scan=False)
+            self._publishing.go_on()
 
     def _write_users(self, user_ids: list[str]) -> None:
         owed = [user_id for user_id in user_ids if user_id in self._owed]

@@ -31,6 +31,9 @@ class TrainerSettings(Section):
     before, at most; of more, a sample stands for all."""
     waiting_positives: int = Field(default=100_000, ge=0)
     """Positives that may wait to be learned; beyond that the oldest go unlearned, counted."""
+    publish_every_ms: int = Field(default=3_000, ge=0)
+    """Milliseconds between looks at which items moved far enough to be published again: where many
+    act, most items move all the time. What is new of an item is published at once."""
     publish_eps: float = Field(default=0.01, gt=0)
     """Cosine distance from the published vector at which a touched item is published again."""
     scan_eps: float = Field(default=0.02, gt=0)

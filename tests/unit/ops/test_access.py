@@ -96,6 +96,10 @@ def test_redis_rules_name_commands_and_keys() -> None:
         "(+set +del ~ns:role:index:*)",
         "(+mget ~ns:user:1:* ~ns:context:1:*)",
     ]
+    assert redis_rules(settings, "trainer") == [
+        "(+set +del ~ns:role:trainer:*)",
+        "(+set +del ~ns:user:1:* ~ns:context:1:*)",
+    ]
     assert redis_command(settings, "producer", "somebody") == []
     assert redis_command(settings, "label-positives", "somebody") == [
         *("ACL", "SETUSER", "somebody", "on", "resetkeys", "-@all"),

@@ -108,6 +108,7 @@ class Rig:
         position: int = 0,
         users: int = 1_000,
         scan_users: int = 32,
+        publish_every_ms: int = 100,
     ) -> None:
         self.settings = Settings(
             towers=TowerSettings(dim=8, uniform_negatives=8),
@@ -118,6 +119,7 @@ class Rig:
                 checkpoint_every_s=every_s,
                 users=users,
                 scan_users=scan_users,
+                publish_every_ms=publish_every_ms,
             ),
         )
         self.redis = FakeRedis()
@@ -237,7 +239,7 @@ def test_who_does_not_act_is_kept_up_with_the_model(tmp_path: Path) -> None:
             rig.turns_until("pending", 0)
         ids = rig.learner.world.users.ids()
         vectors = zip(ids, rig.learner.embed_users(ids), strict=True)
-        return max(1 - unpack_vector(rig.record(name).vector) @ now for name, now in vectors)
+        return max(float(1 - unpack_vector(rig.record(name).vector) @ now) for name, now in vectors)
 
     # Each of the 160 steps looks at 64 of 640 users: the last time was some 10 steps ago.
     kept_up, left = furthest(64), furthest(0)
@@ -254,3 +256,14 @@ def test_a_user_who_makes_room_has_no_record_any_more(tmp_path: Path) -> None:
     rig.session.finish()
     assert written(rig) == {user_key("penstock", 1, f"u{number}") for number in range(2, 12)}
     assert rig.figures()["users"] == 10
+
+
+def test_a_new_item_is_published_at_once_and_what_moved_later(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, publish_every_ms=3_600_000)
+    rig.positives.send(*clicks(40))
+    rig.turns_until("positives", 40)
+    rig.turns_until("pending", 0)
+    published = rig.figures()["publishes"]
+    assert published == 9  # each item once: the next look at what moved is an hour away
+    rig.positives.send(batch(sample("u1", "new", "r41"), offset=41))
+    rig.turns_until("publishes", published + 1)

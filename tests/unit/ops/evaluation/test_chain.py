@@ -69,7 +69,7 @@ class BruteForce:
             self._learner.learn_many(self._settings.trainer.batch)
             behind = self._learner.users_behind(self._settings.trainer.scan_users)
             self._stale |= dict.fromkeys([ANYONE, *behind])
-        self._publishing.publish(scan=learn)
+        self._publishing.publish(int(learn))
         self._write([ask.user_id, ANYONE])
         anyone = self.users.get(ANYONE)
         user = self.users.get(ask.user_id, anyone)
