@@ -84,6 +84,8 @@ class Publishing:
 
     def go_on(self) -> None:
         """Send what waits, as much as a turn has room for."""
+        if not self.waiting:
+            return
         now = self._learner.current()
         sent = self._send(self._queue[:AT_ONCE], now)
         self._publisher.mark(sent, now)
