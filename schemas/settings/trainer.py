@@ -20,7 +20,7 @@ class TrainerSettings(Section):
     """Newest checkpoints that stay on disk."""
     batch: int = Field(default=128, ge=1)
     """Positives learned in one step, at most."""
-    learn_every_ms: int = Field(default=100, ge=0)
+    learn_every_ms: int = Field(default=250, ge=0)
     """A step that fills no batch waits so long after the one before: a step of two positives costs
     half of what one of thirty does, and a click waits for it."""
     ranked_per_poll: int = Field(default=2, ge=1)
