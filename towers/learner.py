@@ -220,9 +220,14 @@ class Learner:
             catalogue.alive,
         )
 
+    @property
+    def changed(self) -> Ints:
+        """Items that moved, came, changed or went since they were last taken."""
+        return np.flatnonzero(self._changed)
+
     def take_changed(self) -> Ints:
-        """Items that moved, came, changed or went since the last call."""
-        rows = np.flatnonzero(self._changed)
+        """`changed`, which begins anew."""
+        rows = self.changed
         self._changed[rows] = False
         return rows
 

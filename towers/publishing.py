@@ -68,18 +68,14 @@ class Publishing:
         now = self._learner.current()
         due = self._publisher.due(changed, now)
         scanned = self._publisher.due_in_scan(sliced, now)
-        self._queue = np.concatenate([due, scanned[~_among(due, len(now.versions))[scanned]]])
+        self._queue = _joined(due, scanned, len(now.versions))
         self.go_on()
 
     def publish_new(self) -> None:
         """Send items that are new or gone, or whose attributes changed, before all others."""
-        changed = self._learner.take_changed()
-        self._learner.mark_changed(changed)
         now = self._learner.current()
-        new = self._publisher.told_otherwise(changed, now)
-        self._queue = np.concatenate(
-            [new, self._queue[~_among(new, len(now.versions))[self._queue]]]
-        )
+        new = self._publisher.told_otherwise(self._learner.changed, now)
+        self._queue = _joined(new, self._queue, len(now.versions))
         self.go_on()
 
     def go_on(self) -> None:
@@ -124,10 +120,11 @@ class Publishing:
         self._learner.mark_changed(rows)
 
 
-def _among(rows: Ints, items: int) -> npt.NDArray[np.bool_]:
-    found = np.zeros(items, np.bool_)
-    found[rows] = True
-    return found
+def _joined(first: Ints, then: Ints, items: int) -> Ints:
+    """The first rows, and then those of the others that are not among them."""
+    among: npt.NDArray[np.bool_] = np.zeros(items, np.bool_)
+    among[first] = True
+    return np.concatenate([first, then[~among[then]]])
 
 
 _NONE: Ints = np.zeros(0, np.int64)

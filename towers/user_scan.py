@@ -31,11 +31,11 @@ class UserScan:
         if not self._left:
             self._left = self._users.ids()[::-1]
         next_ones = [self._left.pop() for _ in range(min(most, len(self._left)))]
-        known = [user_id for user_id in next_ones if user_id in self._users]
-        told = [user_id for user_id in known if self._users[user_id].told]
-        behind = [user_id for user_id in known if not self._users[user_id].told]
+        known = {one: self._users[one].told for one in next_ones if one in self._users}
+        behind = [user_id for user_id, vector in known.items() if not vector]
+        told = [user_id for user_id, vector in known.items() if vector]
         if told:
-            then = np.stack([unpack_vector(self._users[user_id].told) for user_id in told])
+            then = np.stack([unpack_vector(known[user_id]) for user_id in told])
             # Of unit vectors this is the cosine distance; a user of whom nothing is known has 0.
             distances = ((embed(told) - then) ** 2).sum(axis=1) / 2
             behind += [told[place] for place in np.flatnonzero(distances > self._eps)]

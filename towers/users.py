@@ -103,8 +103,7 @@ class Users:
         user = self._users.get(user_id)
         if user is None:
             user = self._users[user_id] = User()
-            if len(self._users) > self._most:
-                self._forgotten.append(self._users.popitem(last=False)[0])
+            self._make_room()
         else:
             self._users.move_to_end(user_id)
         return user
@@ -169,8 +168,12 @@ class Users:
                 weights=weights[i],
                 event_ts_ms=times[i],
             )
+        self._make_room()
+
+    def _make_room(self) -> None:
         while len(self._users) > self._most:
-            self._forgotten.append(self._users.popitem(last=False)[0])
+            user_id, _ = self._users.popitem(last=False)
+            self._forgotten.append(user_id)
 
 
 def _parts(array: npt.NDArray[Any], lengths: Tensor) -> list[npt.NDArray[Any]]:

@@ -106,21 +106,19 @@ class Rig:
         every_s: float = 1e9,
         state: State | None = None,
         position: int = 0,
-        users: int = 1_000,
-        scan_users: int = 32,
-        publish_every_ms: int = 100,
+        **trainer: int,
     ) -> None:
+        """`trainer`: settings other than these."""
+        values: dict[str, object] = {
+            "batch": 4,
+            "learn_every_ms": 0,
+            "publish_every_ms": 100,
+            "checkpoint_dir": folder,
+            "checkpoint_every_s": every_s,
+        }
         self.settings = Settings(
             towers=TowerSettings(dim=8, uniform_negatives=8),
-            trainer=TrainerSettings(
-                batch=4,
-                learn_every_ms=0,
-                checkpoint_dir=folder,
-                checkpoint_every_s=every_s,
-                users=users,
-                scan_users=scan_users,
-                publish_every_ms=publish_every_ms,
-            ),
+            trainer=TrainerSettings.model_validate(values | trainer),
         )
         self.redis = FakeRedis()
         self.learner = Learner(self.settings)
