@@ -1,4 +1,4 @@
-"""Which items of a shard a query may return."""
+"""Which items a query may return."""
 
 from __future__ import annotations
 
@@ -11,15 +11,20 @@ from index_service.slots import IntArray
 
 
 class Admission:
-    """The items that are available, meet the conditions and are not excluded, at one version."""
+    """The items that are available, in the query's shards, meet its conditions and are not
+    excluded, at one version.
+    """
 
     def __init__(self, items: ItemTable, query: Query) -> None:
         used = items.slots.used
         self.version = items.version
-        self._mask: BoolArray = items.servable[:used]  # a view, unless there are conditions
+        self._mask: BoolArray = items.servable[:used]  # a view, where all may be returned
         count = items.available
         if query.conditions:
             self._mask = self._mask & items.attributes.mask(query.conditions, used)
+        if query.shards is not None:
+            self._mask = self._mask & np.isin(items.shards, list(query.shards))
+        if query.conditions or query.shards is not None:
             count = int(np.count_nonzero(self._mask))
         excluded = items.slots.slots_of(query.exclude)
         self.count = count - int(np.count_nonzero(self._mask[excluded]))
@@ -30,7 +35,7 @@ class Admission:
             self._excluded[excluded] = True
 
     def meeting(self) -> IntArray:
-        """Slots, going up, of all that are available and meet the conditions, excluded or not."""
+        """Slots, going up, of all that are admitted or only excluded."""
         return np.flatnonzero(self._mask)
 
     def met_by(self, slots: IntArray) -> IntArray:

@@ -8,14 +8,17 @@ from collections.abc import Hashable, Mapping
 import numpy as np
 import numpy.typing as npt
 
+from index_service.slots import IntArray
 from schemas.events import FeatureValue
 from schemas.recall import Condition, Range, Scalar
 
 BoolArray = npt.NDArray[np.bool_]
 
+_NONE: Mapping[str, FeatureValue] = {}
+
 
 class AttributeTable:
-    """The attributes of the items of one shard, by slot."""
+    """The attributes of items, by slot."""
 
     def __init__(self) -> None:
         self._columns: dict[str, _Column] = {}
@@ -23,7 +26,7 @@ class AttributeTable:
 
     def put(self, slot: int, attributes: Mapping[str, FeatureValue], capacity: int) -> None:
         """Replace all attributes of a slot; `capacity` is above every slot in use."""
-        if _same(self._at.get(slot, {}), attributes):
+        if _same(self._at.get(slot, _NONE), attributes):
             return  # nearly every time: vectors change much more often than attributes
         self.clear(slot)
         self._at[slot] = attributes
@@ -38,9 +41,9 @@ class AttributeTable:
             if column.empty:
                 del self._columns[field]
 
-    def by_slot(self) -> dict[int, Mapping[str, FeatureValue]]:
-        """The attributes of each slot that has any; a copy, whose values never change."""
-        return self._at.copy()
+    def at(self, slots: IntArray) -> list[Mapping[str, FeatureValue]]:
+        """Those of each slot; nobody changes them."""
+        return [self._at.get(slot, _NONE) for slot in slots.tolist()]
 
     def mask(self, conditions: Mapping[str, Condition], used: int) -> BoolArray:
         """(used,): which slots meet every condition. A field that no item has is met by none."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from index_service.slots import IntArray
 from schemas.errors import DecodeError
 from schemas.vectors import Float32Array, unpack_vector
 
@@ -19,36 +19,41 @@ _UNIT_SQUARE = 1e-5
 
 
 class Neighbours(NamedTuple):
-    """Items by falling score to a query."""
+    """What is near a query, by falling score."""
 
-    ids: list[str]
+    keys: IntArray
     scores: Float32Array
-    """(len(ids),): cosines, inner products, or squared distances with a minus in front."""
+    """(len(keys),): cosines, inner products, or squared distances with a minus in front."""
+
+
+NOTHING = Neighbours(np.empty(0, dtype=np.intp), np.empty(0, dtype=np.float32))
 
 
 class Backend(Protocol):
-    """Vectors by item id, searched by one metric.
+    """Vectors by key, searched by one metric.
+
+    Keys are numbers from 0 on, with few gaps, as arrays may be kept by them.
 
     One thread at a time writes or saves; any number search meanwhile. A search that runs beside a
-    write finds each item as it was before or after it, or, while the item is being replaced, not.
+    write finds each vector as it was before or after it, or, while it is being replaced, not.
     """
 
     breadth: int
     """How widely to search, in the backend's own unit: more finds more and takes longer. May be
     set while others search; an exact backend does not look at it."""
 
-    def upsert(self, ids: Sequence[str], vectors: Float32Array) -> None:
-        """Put or replace `vectors` (len(ids), dim); of an id that comes twice the last one counts.
+    def upsert(self, keys: IntArray, vectors: Float32Array) -> None:
+        """Put or replace `vectors` (len(keys), dim); of a key that comes twice the last one counts.
 
         Raises ValueError, and changes nothing, when the shape is wrong, a number is not finite, or
         a vector is zero and the metric cosine.
         """
 
-    def delete(self, ids: Sequence[str]) -> None:
-        """Take these out; ids that are not in are no error."""
+    def delete(self, keys: IntArray) -> None:
+        """Take these out; keys that are not in are no error."""
 
     def search(self, query: Float32Array, k: int) -> Neighbours:
-        """The min(k, len) items nearest to `query` (dim,): exactly, or as well as it can.
+        """The min(k, len) vectors nearest to `query` (dim,): exactly, or as well as it can.
 
         Raises ValueError when k < 1, the shape is wrong or a number is not finite.
         """
@@ -69,11 +74,17 @@ class Backend(Protocol):
         """Let go of what it holds outside this process."""
 
     def __len__(self) -> int:
-        """Items that can be found."""
+        """Vectors that can be found."""
 
     @property
     def dead_share(self) -> float:
         """Share of entries that updates and deletes left behind, 0 to 1."""
+
+
+def last_of_each(keys: IntArray, rows: Float32Array) -> tuple[IntArray, Float32Array]:
+    """Distinct keys, going up, and of the rows (len(keys), dim) the last one of each."""
+    distinct, at = np.unique(keys[::-1], return_index=True)
+    return distinct, rows[len(keys) - 1 - at]
 
 
 def prepared(vectors: Float32Array, count: int, dim: int, metric: Metric) -> Float32Array:

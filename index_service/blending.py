@@ -40,37 +40,41 @@ class _Proposed(NamedTuple):
 
 
 def rank(
-    plans: Sequence[Plan], found: Sequence[list[str] | IntArray], pools: TrendPools, share: float
+    plans: Sequence[Plan],
+    found: Sequence[IntArray],
+    items: ItemTable,
+    pools: TrendPools,
+    share: float,
 ) -> list[list[RecalledItem] | None]:
     """The answer to each plan's query; None where the backend, which gave `found`, gave too few.
 
-    All plans are of one table. Everything is looked up as it is now; the shard's lock is held.
-    `share`: trending items to propose, of k.
+    Everything is looked up as it is now; the lock is held. `share`: trending items to propose, of
+    k.
     """
     answers: list[list[RecalledItem] | None] = [None] * len(plans)
     # Weights are learned for all users at once, so queries that come together mostly have the
     # same; what they propose is scored together: a numpy call costs as much as a hundred items.
     alike: dict[tuple[object, ...], list[tuple[int, _Proposed]]] = defaultdict(list)
     for at, (plan, near) in enumerate(zip(plans, found, strict=True)):
-        proposed = _proposed(plan, near, pools, share)
+        proposed = _proposed(plan, near, items, pools, share)
         if proposed is not None:
             query = plan.query
             key = (query.scale, query.trend_clock, frozenset(query.weights.items()))
             alike[key].append((at, proposed))
     for members in alike.values():
-        ranked = _ranked(plans[0].items, [proposed for _, proposed in members])
-        for (at, _), items in zip(members, ranked, strict=True):
-            answers[at] = items
+        ranked = _ranked(items, [proposed for _, proposed in members])
+        for (at, _), best in zip(members, ranked, strict=True):
+            answers[at] = best
     return answers
 
 
 def _proposed(
-    plan: Plan, found: list[str] | IntArray, pools: TrendPools, share: float
+    plan: Plan, found: IntArray, items: ItemTable, pools: TrendPools, share: float
 ) -> _Proposed | None:
-    query, items, admitted = plan.query, plan.items, plan.admitted
+    query, admitted = plan.query, plan.admitted
     if items.version != admitted.version:
         admitted = Admission(items, query)
-    near = near_slots(plan, found, admitted)
+    near = near_slots(plan, found, admitted, items.slots.vectors)
     if near is None:
         return None
     # A share of k, and k of them without a vector.

@@ -31,7 +31,7 @@ _SETTLED = 6
 
 
 class Checks:
-    """Samples of a shard's latest queries, compared with the truth."""
+    """Samples of the latest queries, compared with the truth."""
 
     def __init__(self, target: float, executor: Executor, monotonic_s: Callable[[], float]) -> None:
         self._target = target
@@ -77,23 +77,22 @@ class Checks:
                 return
             vectors = items.slots.vectors
             servable = items.servable[: len(vectors)].copy()
-            ids, unwritten = items.slots.items_by_slot(), set(live.unwritten())
+            unwritten = set(live.unwritten())
             share = items.available / len(items.slots)
         at = self._chance.choices(np.flatnonzero(servable).tolist(), k=_QUERIES)
-        own = [(str(ids[slot]), vectors[slot].copy()) for slot in at]
-        queries = [self._chance.choice(self._latest) if self._latest else row for _, row in own]
+        own = vectors[at]  # (queries, dim)
+        queries = [self._chance.choice(self._latest) if self._latest else row for row in own]
         products = np.stack(queries) @ vectors.T  # (queries, used)
         products[:, ~servable] = -np.inf
         depth = min(_DEPTH, items.available)
         found = live.search_many(np.stack(queries), math.ceil(depth / share))
         for scores, near in zip(products, found, strict=True):
-            truth = {ids[slot] for slot in top(scores, depth).tolist()}
-            hits = len(truth & (unwritten | set(near.ids)))
+            truth = set(top(scores, depth).tolist())
+            hits = len(truth & (unwritten | set(near.keys.tolist())))
             self._recalls.append(hits / len(truth))
             self._since_change.append(hits / len(truth))
-        near_own = live.search_many(np.stack([row for _, row in own]), _OWN)
-        for (item_id, _), near in zip(own, near_own, strict=True):
-            self._misses.append(float(item_id not in near.ids and item_id not in unwritten))
+        for slot, near in zip(at, live.search_many(own, _OWN), strict=True):
+            self._misses.append(float(slot not in near.keys and slot not in unwritten))
         self._steer(live)
 
     def _steer(self, live: LiveIndex) -> None:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from index_service.backend import Metric, Neighbours, prepared, prepared_queries
+from index_service.backend import (
+    Metric,
+    Neighbours,
+    last_of_each,
+    prepared,
+    prepared_queries,
+)
 from index_service.backend_file import load_arrays, save_arrays
+from index_service.keyed_vectors import KeyedVectors
 from index_service.ranking import top
-from index_service.slots import VectorSlots
+from index_service.slots import IntArray
 from schemas.vectors import Float32Array
 
 
@@ -20,22 +26,21 @@ class ExactBackend:
 
     def __init__(self, dim: int, metric: Metric = "cosine") -> None:
         self._metric = metric
-        self._slots = VectorSlots(dim)
+        self._dim = dim
+        self._held = KeyedVectors(dim)
         self._lock = threading.Lock()
         self.breadth = 1
 
-    def upsert(self, ids: Sequence[str], vectors: Float32Array) -> None:
+    def upsert(self, keys: IntArray, vectors: Float32Array) -> None:
         """See `Backend.upsert`."""
-        rows = prepared(vectors, len(ids), self._slots.dim, self._metric)
+        keys, rows = last_of_each(keys, prepared(vectors, len(keys), self._dim, self._metric))
         with self._lock:
-            for item_id, row in zip(ids, rows, strict=True):
-                self._slots.put(item_id, row)
+            self._held.put(keys, rows)
 
-    def delete(self, ids: Sequence[str]) -> None:
+    def delete(self, keys: IntArray) -> None:
         """See `Backend.delete`."""
         with self._lock:
-            for item_id in ids:
-                self._slots.remove(item_id)
+            self._held.remove(self._held.among(keys))
 
     def search(self, query: Float32Array, k: int) -> Neighbours:
         """See `Backend.search`; exact."""
@@ -43,42 +48,41 @@ class ExactBackend:
 
     def search_many(self, queries: Float32Array, k: int) -> list[Neighbours]:
         """See `Backend.search_many`; exact."""
-        rows = prepared_queries(queries, k, self._slots.dim, self._metric)
+        rows = prepared_queries(queries, k, self._dim, self._metric)
         with self._lock:
-            ids, slots = self._slots.occupied()
-            products = rows @ self._slots.vectors.T  # (queries, used)
+            keys, vectors = self._held.keys, self._held.rows
+            products = rows @ vectors.T  # (queries, capacity)
             if self._metric == "l2":
-                squares = np.einsum("ij,ij->i", self._slots.vectors, self._slots.vectors)
+                squares = np.einsum("ij,ij->i", vectors, vectors)
                 products = 2 * products - squares - np.einsum("ij,ij->i", rows, rows)[:, None]
-        return [_nearest(ids, scores, k) for scores in products[:, slots]]
+        return [_nearest(keys, scores, k) for scores in products[:, keys]]
 
     def save(self, path: Path) -> None:
         """See `Backend.save`."""
-        ids, slots = self._slots.occupied()
-        vectors = self._slots.vectors[slots]
-        save_arrays(path, "exact", self._metric, self._slots.dim, ids, [vectors])
+        keys = self._held.keys
+        save_arrays(path, "exact", self._metric, self._dim, keys, [self._held.rows[keys]])
 
     def load(self, path: Path) -> None:
         """See `Backend.load`."""
-        dim = self._slots.dim
-        ids, arrays, _ = load_arrays(path, "exact", self._metric, dim)
-        slots = VectorSlots.of(ids, arrays.take("<f4", (len(ids), dim)).copy())
+        keys, arrays, _ = load_arrays(path, "exact", self._metric, self._dim)
+        held = KeyedVectors(self._dim)
+        held.put(keys, arrays.take("<f4", (len(keys), self._dim)))
         with self._lock:
-            self._slots = slots
+            self._held = held
 
     def close(self) -> None:
         """See `Backend.close`: it holds nothing."""
 
     def __len__(self) -> int:
-        return len(self._slots)
+        return len(self._held)
 
     @property
     def dead_share(self) -> float:
-        """Always 0: slots are used again."""
+        """Always 0: rows are used again."""
         return 0.0
 
 
-def _nearest(ids: list[str], scores: Float32Array, k: int) -> Neighbours:
+def _nearest(keys: IntArray, scores: Float32Array, k: int) -> Neighbours:
     best = top(scores, k)
     best = best[np.argsort(-scores[best], kind="stable")]
-    return Neighbours([ids[position] for position in best], scores[best])
+    return Neighbours(keys[best], scores[best])

@@ -9,7 +9,7 @@ import faiss
 import numpy as np
 
 from index_service.backend import Metric
-from index_service.faiss_slots import FaissBackend
+from index_service.faiss_backend import FaissBackend
 from index_service.slots import IntArray
 from schemas.vectors import Float32Array
 
@@ -65,10 +65,10 @@ class FaissIvfBackend(FaissBackend):
         if found.min() >= 0:
             return list(zip(found, scores, strict=True))
         pairs = zip(found, scores, strict=True)
-        return [(slots[slots >= 0], some[slots >= 0]) for slots, some in pairs]
+        return [(keys[keys >= 0], some[keys >= 0]) for keys, some in pairs]
 
     def _look_into_lists(self, queries: Float32Array, k: int) -> Any:
-        """Distances and slots (queries, k), of more lists where these hold too few items."""
+        """Distances and keys (queries, k), of more lists where these hold too few items."""
         probes, lists = min(self.breadth, self.lists), self.lists
         while True:
             self._index.nprobe = probes
@@ -77,10 +77,10 @@ class FaissIvfBackend(FaissBackend):
                 return distances, found
             probes = min(4 * probes, lists)
 
-    def _put_in(self, slots: IntArray, vectors: Float32Array) -> None:
+    def _put_in(self, keys: IntArray, vectors: Float32Array) -> None:
         faiss.omp_set_num_threads(1)
-        self._writes += len(slots)
-        super()._put_in(slots, vectors)
+        self._writes += len(keys)
+        super()._put_in(keys, vectors)
 
     def _settle(self) -> None:
         """Learn centroids where it is time; searches go on with the old ones meanwhile."""
@@ -90,10 +90,10 @@ class FaissIvfBackend(FaissBackend):
         if items < _FLAT_BELOW or not (grown or stale):
             return
         faiss.omp_set_num_threads(1)
-        _, slots = self._slots.occupied()
-        vectors = self._slots.vectors[slots]  # (items, dim)
+        keys = self._held.keys
+        vectors = self._held.rows[keys]  # (items, dim)
         index = self._trained(vectors)
-        index.add_with_ids(vectors, slots.astype(np.int64))
+        index.add_with_ids(vectors, keys.astype(np.int64))
         with self._lock:
             self._index, self._learned_from, self._writes = index, items, 0
 

@@ -8,7 +8,7 @@ import faiss
 import numpy as np
 
 from index_service.backend import Metric, scores_of
-from index_service.faiss_slots import FaissBackend
+from index_service.faiss_backend import FaissBackend
 from index_service.slots import IntArray
 from schemas.vectors import Float32Array
 
@@ -43,12 +43,10 @@ class FaissLshBackend(FaissBackend):
         found = self._index.search(queries, wanted)[1]
         return [self._ranked(*each, k) for each in zip(queries, found, strict=True)]
 
-    def _ranked(
-        self, query: Float32Array, slots: IntArray, k: int
-    ) -> tuple[IntArray, Float32Array]:
-        scores = scores_of(self._slots.vectors[slots], query, self._metric)
+    def _ranked(self, query: Float32Array, keys: IntArray, k: int) -> tuple[IntArray, Float32Array]:
+        scores = scores_of(self._held.rows[keys], query, self._metric)
         best = np.argsort(-scores, kind="stable")[:k]
-        return slots[best], scores[best]
+        return keys[best], scores[best]
 
     def _settle(self) -> None:
         """Projections are drawn once, whatever the vectors."""

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
 import hnswlib
 import numpy as np
 import numpy.typing as npt
 
-from index_service.backend import Metric, Neighbours, prepared, prepared_queries
+from index_service.backend import (
+    NOTHING,
+    Metric,
+    Neighbours,
+    last_of_each,
+    prepared,
+    prepared_queries,
+)
 from index_service.backend_file import load_arrays, save_arrays
 from index_service.gate import Gate
 from index_service.labels import Labels
+from index_service.slots import IntArray
 from schemas.settings import IndexSettings
 from schemas.vectors import Float32Array
 
 _FIRST_CAPACITY = 1_024
 _SEED = 100
 _TRIES = 3
-_NOTHING = Neighbours([], np.empty(0, dtype=np.float32))
 
 
 class HnswBackend:
@@ -52,21 +58,20 @@ class HnswBackend:
         self._breadth = breadth
         self._graph.set_ef(breadth)
 
-    def upsert(self, ids: Sequence[str], vectors: Float32Array) -> None:
+    def upsert(self, keys: IntArray, vectors: Float32Array) -> None:
         """See `Backend.upsert`. One thread, about 0.2 ms a vector on a graph of 200,000."""
-        rows = prepared(vectors, len(ids), self._dim, self._metric)
-        row_of = {item_id: row for row, item_id in enumerate(ids)}  # the last one counts
-        if not row_of:
+        keys, rows = last_of_each(keys, prepared(vectors, len(keys), self._dim, self._metric))
+        if not len(keys):
             return  # hnswlib fails on no rows
-        self.delete(list(row_of))
-        self._make_room(self._labels.given + len(row_of))
+        self.delete(keys)
+        self._make_room(self._labels.given + len(keys))
         # The labels come first: a search beside this may find the new entries at once.
-        labels = self._labels.assign(list(row_of))
-        self._graph.add_items(rows[list(row_of.values())], labels, num_threads=1)
+        labels = self._labels.assign(keys)
+        self._graph.add_items(rows, labels, num_threads=1)
 
-    def delete(self, ids: Sequence[str]) -> None:
+    def delete(self, keys: IntArray) -> None:
         """See `Backend.delete`."""
-        for label in self._labels.drop(ids):
+        for label in self._labels.drop(keys.tolist()):
             self._graph.mark_deleted(label)
 
     def search(self, query: Float32Array, k: int) -> Neighbours:
@@ -78,7 +83,7 @@ class HnswBackend:
         rows = prepared_queries(queries, k, self._dim, self._metric)
         wanted = min(k, len(self))
         if not wanted:
-            return [_NOTHING for _ in rows]
+            return [NOTHING for _ in rows]
         with self._gate.reading():
             found = self._try_search(rows, wanted)
             if found is not None:
@@ -87,18 +92,20 @@ class HnswBackend:
 
     def save(self, path: Path) -> None:
         """See `Backend.save`."""
-        ids, labels = self._labels.items()
+        keys, labels = self._labels.items()
         numbers = {"given": self._labels.given, "capacity": self._capacity}
         with tempfile.TemporaryDirectory() as folder:
             self._graph.save_index(f"{folder}/graph")
             graph = np.fromfile(f"{folder}/graph", dtype=np.uint8)
         arrays = [np.array(labels, dtype="<i8"), graph]
-        save_arrays(path, "hnsw", self._metric, self._dim, ids, arrays, **numbers)
+        at: IntArray = np.array(keys, dtype=np.intp)
+        save_arrays(path, "hnsw", self._metric, self._dim, at, arrays, **numbers)
 
     def load(self, path: Path) -> None:
         """See `Backend.load`."""
-        ids, arrays, numbers = load_arrays(path, "hnsw", self._metric, self._dim)
-        labels = Labels(ids, arrays.take("<i8", (len(ids),)).tolist(), numbers["given"])
+        keys, arrays, numbers = load_arrays(path, "hnsw", self._metric, self._dim)
+        own = arrays.take("<i8", (len(keys),))
+        labels = Labels(keys.tolist(), own.tolist(), numbers["given"])
         graph = hnswlib.Index(space=self._space, dim=self._dim)
         with tempfile.TemporaryDirectory() as folder:
             arrays.rest().tofile(f"{folder}/graph")
@@ -146,7 +153,7 @@ class HnswBackend:
                     k //= 2
             finally:
                 self._graph.set_ef(self._breadth)
-        return found[0] if found is not None else _NOTHING
+        return found[0] if found is not None else NOTHING
 
     def _try_search(self, queries: Float32Array, k: int) -> list[Neighbours] | None:
         """None when a search reached fewer than k living entries; hnswlib raises then."""
@@ -166,11 +173,9 @@ class HnswBackend:
 
     def _living(self, labels: npt.NDArray[np.uint64], scores: Float32Array) -> Neighbours:
         """Without entries that were replaced or deleted during the search."""
-        ids = [self._labels.id_of(label) for label in labels.tolist()]
-        kept = [item_id for item_id in ids if item_id is not None]
-        if len(kept) < len(ids):
-            scores = scores[[at for at, item_id in enumerate(ids) if item_id is not None]]
-        return Neighbours(kept, scores)
+        keys = self._labels.keys_of(labels.astype(np.int64))
+        living = keys >= 0
+        return Neighbours(keys[living], scores[living])
 
     def _make_room(self, entries: int) -> None:
         if entries > self._capacity:

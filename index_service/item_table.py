@@ -1,9 +1,9 @@
-"""The truth about a shard's items: vectors, counts, attributes and availability, by slot."""
+"""The truth about items: vectors, shards, counts, attributes and availability, by slot."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,11 +11,13 @@ import numpy.typing as npt
 
 from index_service.attributes import AttributeTable, BoolArray
 from index_service.backend import unit_vector
-from index_service.slots import VectorSlots
+from index_service.slots import IntArray, VectorSlots
 from index_service.trend import Float64Array, TrendCounts
 from schemas.errors import DecodeError
 from schemas.events import FeatureValue
 from schemas.vectors import Float32Array, ItemVector
+
+_FREE = np.int32(-1)
 
 
 @dataclass(frozen=True)
@@ -35,18 +37,19 @@ class ShardState:
     attributes: list[Mapping[str, FeatureValue]]
     """One for each item."""
     trend_clock: float = 0.0
-    """The newest clock that an item ever came with."""
+    """The newest clock that an item ever came with, of this shard or one beside it."""
     step: int = 0
     """The newest trainer step likewise."""
 
 
 class ItemTable:
-    """Items by slot. Its caller sees to it that one thread at a time is inside."""
+    """Items of some shards by slot. Its caller sees to it that one thread at a time is inside."""
 
     def __init__(self, dim: int) -> None:
         self.slots = VectorSlots(dim)
         self.trend = TrendCounts()
         self.attributes = AttributeTable()
+        self._shards: npt.NDArray[np.int32] = np.full(self.slots.capacity, _FREE)
         self.servable: BoolArray = np.zeros(self.slots.capacity, dtype=np.bool_)  # by slot
         self.available = 0
         """How many items are servable."""
@@ -55,22 +58,17 @@ class ItemTable:
         self.trend_clock = 0.0
         self.step = 0
 
-    @classmethod
-    def of(cls, state: ShardState) -> ItemTable:
-        """The items of a state, in slots 0, 1, ..."""
-        made = cls(state.vectors.shape[1])
-        made.slots = VectorSlots.of(state.ids, state.vectors.copy())
-        counts = {name: array.copy() for name, array in state.counts.items()}
-        made.trend = TrendCounts.of(counts, state.clocks.copy())
-        for slot, attributes in enumerate(state.attributes):
-            if attributes:
-                made.attributes.put(slot, attributes, made.slots.capacity)
-        made.servable = _grown(state.available.copy(), made.slots.capacity)
-        made.available = int(np.count_nonzero(made.servable))
-        made.trend_clock, made.step = state.trend_clock, state.step
-        return made
+    @property
+    def shards(self) -> npt.NDArray[np.int32]:
+        """(used,), a view: the shard of each slot's item, below 0 where the slot is free."""
+        return self._shards[: self.slots.used]
 
-    def put(self, item: ItemVector) -> tuple[int, bool]:
+    @property
+    def occupied(self) -> IntArray:
+        """The slots of all items, going up."""
+        return np.flatnonzero(self.shards != _FREE)
+
+    def put(self, item: ItemVector, shard: int) -> tuple[int, bool]:
         """Put or replace an item; its slot, and whether its vector is another than before.
 
         Raises DecodeError, changing nothing, when a number is none.
@@ -83,7 +81,8 @@ class ItemTable:
         known = self.slots.slot_of(item.item_id)
         moved = known is None or self.slots.vectors[known].tobytes() != vector.tobytes()
         slot = self.slots.put(item.item_id, vector)
-        self.servable = _grown(self.servable, self.slots.capacity)
+        self._make_room()
+        self._shards[slot] = shard
         self._serve(slot, item.available)
         self.trend.put(slot, item, self.slots.capacity)
         self.attributes.put(slot, item.attributes, self.slots.capacity)
@@ -92,47 +91,53 @@ class ItemTable:
         self.version += 1
         return slot, moved
 
+    def put_many(self, state: ShardState, shard: int) -> IntArray:
+        """Put or replace the items of a state; their slots (items,)."""
+        slots = self.slots.put_many(state.ids, state.vectors)
+        self._make_room()
+        self._shards[slots] = shard
+        before = np.count_nonzero(self.servable[slots])
+        self.servable[slots] = state.available
+        self.available += int(np.count_nonzero(state.available) - before)
+        self.trend.put_many(slots, state.counts, state.clocks, self.slots.capacity)
+        for slot, attributes in zip(slots.tolist(), state.attributes, strict=True):
+            self.attributes.put(slot, attributes, self.slots.capacity)
+        self.trend_clock = max(self.trend_clock, state.trend_clock)
+        self.step = max(self.step, state.step)
+        self.version += 1
+        return slots
+
     def remove(self, item_id: str) -> int | None:
         """The slot that the item had, which is free now; None when the item is not in."""
         slot = self.slots.remove(item_id)
         if slot is not None:
             self._serve(slot, False)
+            self._shards[slot] = _FREE
             self.attributes.clear(slot)
             self.version += 1
         return slot
 
-    def copied(self) -> Callable[[], ShardState]:
-        """Copy what is needed, quickly (20 ms for 200,000 items); the call makes the state of it.
+    def copied(self, shard: int) -> ShardState:
+        """A shard's items as they are now: 20 ms for 100,000."""
+        at = np.flatnonzero(self.shards == shard)
+        counts, clocks = self.trend.at(at)
+        return ShardState(
+            ids=self.slots.ids_at(at),
+            vectors=self.slots.vectors[at],
+            available=self.servable[at],
+            clocks=clocks,
+            counts=counts,
+            attributes=self.attributes.at(at),
+            trend_clock=self.trend_clock,
+            step=self.step,
+        )
 
-        The call may run in another thread, later.
-        """
-        slots, used = self.slots, self.slots.used
-        items, vectors = slots.items_by_slot(), slots.vectors.copy()
-        servable = self.servable[:used].copy()
-        counts, clocks = self.trend.copied(used)
-        attributes = self.attributes.by_slot()
-        trend_clock, step = self.trend_clock, self.step
-
-        def state() -> ShardState:
-            kept = [slot for slot, item_id in enumerate(items) if item_id is not None]
-            at: npt.NDArray[np.intp] = np.array(kept, dtype=np.intp)
-            return ShardState(
-                ids=[item_id for item_id in items if item_id is not None],
-                vectors=vectors[at],
-                available=servable[at],
-                clocks=clocks[at],
-                counts={name: array[at] for name, array in counts.items()},
-                attributes=[attributes.get(slot, {}) for slot in kept],
-                trend_clock=trend_clock,
-                step=step,
-            )
-
-        return state
+    def _make_room(self) -> None:
+        missing = self.slots.capacity - len(self.servable)
+        if missing > 0:
+            self.servable = np.pad(self.servable, (0, missing))
+            self._shards = np.pad(self._shards, (0, missing), constant_values=_FREE)
 
     def _serve(self, slot: int, servable: bool) -> None:
         self.available += int(servable) - int(self.servable[slot])
         self.servable[slot] = servable
-
-
-def _grown(flags: BoolArray, capacity: int) -> BoolArray:
-    return flags if len(flags) >= capacity else np.pad(flags, (0, capacity - len(flags)))

@@ -1,4 +1,4 @@
-"""Numbers for items, in engines that know no text: each number is given out once."""
+"""Numbers for keys, in engines that can't replace: each number is given out once."""
 
 from __future__ import annotations
 
@@ -7,41 +7,52 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
+from index_service.slots import IntArray
+
+_FIRST_CAPACITY = 1_024
+
 
 class Labels:
-    """Item ids to labels and back. A replaced item gets a new label, so an old one says nothing."""
+    """Keys to labels and back. A replaced key gets a new label, so an old one says nothing.
 
-    def __init__(self, ids: Iterable[str] = (), labels: Iterable[int] = (), given: int = 0) -> None:
+    One thread at a time writes; any number ask for the keys of labels meanwhile.
+    """
+
+    def __init__(
+        self, keys: Iterable[int] = (), labels: Iterable[int] = (), given: int = 0
+    ) -> None:
         """`given`: labels ever given out, so the next one is this."""
-        self._label_of = dict(zip(ids, labels, strict=True))
-        self._id_of = {label: item_id for item_id, label in self._label_of.items()}
+        self._label_of = dict(zip(keys, labels, strict=True))
+        self._key_of = np.full(max(given, _FIRST_CAPACITY), -1, dtype=np.intp)  # by label
+        self._key_of[[*self._label_of.values()]] = [*self._label_of]
         self.given = given
 
     def __len__(self) -> int:
         return len(self._label_of)
 
-    def assign(self, ids: list[str]) -> npt.NDArray[np.int64]:
-        """New labels (len(ids),) of distinct ids, none of which is in."""
-        labels = range(self.given, self.given + len(ids))
-        self._label_of.update(zip(ids, labels, strict=True))
-        self._id_of.update(zip(labels, ids, strict=True))
-        self.given += len(ids)
-        return np.arange(labels.start, labels.stop, dtype=np.int64)
+    def assign(self, keys: IntArray) -> npt.NDArray[np.int64]:
+        """New labels (len(keys),) of distinct keys, none of which is in."""
+        labels = np.arange(self.given, self.given + len(keys), dtype=np.int64)
+        missing = self.given + len(keys) - len(self._key_of)
+        if missing > 0:
+            more = max(missing, len(self._key_of))
+            self._key_of = np.pad(self._key_of, (0, more), constant_values=-1)
+        self._key_of[labels] = keys
+        self._label_of.update(zip(keys.tolist(), labels.tolist(), strict=True))
+        self.given += len(keys)
+        return labels
 
-    def drop(self, ids: Iterable[str]) -> list[int]:
-        """Labels that those of the ids had that were in; they are no longer."""
-        dropped = [self._label_of.pop(each) for each in dict.fromkeys(ids) if each in self]
-        for label in dropped:
-            del self._id_of[label]
+    def drop(self, keys: Iterable[int]) -> list[int]:
+        """Labels that those of the keys had that were in; they are no longer."""
+        label_of = self._label_of
+        dropped = [label_of.pop(each) for each in dict.fromkeys(keys) if each in label_of]
+        self._key_of[dropped] = -1
         return dropped
 
-    def __contains__(self, item_id: object) -> bool:
-        return item_id in self._label_of
+    def keys_of(self, labels: npt.NDArray[np.int64]) -> IntArray:
+        """The keys that have the labels now, -1 where none has."""
+        return self._key_of[labels]
 
-    def id_of(self, label: int) -> str | None:
-        """The item that has the label now."""
-        return self._id_of.get(label)
-
-    def items(self) -> tuple[list[str], list[int]]:
-        """All ids, and their labels."""
+    def items(self) -> tuple[list[int], list[int]]:
+        """All keys, and their labels."""
         return list(self._label_of), list(self._label_of.values())

@@ -1,4 +1,4 @@
-"""A backend kept up with its shard by jobs in the background."""
+"""A backend kept up with the items by jobs in the background."""
 
 from __future__ import annotations
 
@@ -6,31 +6,33 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from contextlib import ExitStack
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 
-from index_service.backend import Backend, Neighbours
+from index_service.backend import NOTHING, Backend, Neighbours
 from index_service.gate import Gate
 from index_service.slots import IntArray
 from schemas.vectors import Float32Array
 
 _CHUNK_ITEMS = 256
 """Written in one call: some 50 ms on hnswlib, 1 ms on Faiss."""
-Changes = dict[str, Float32Array | None]
+Changes = dict[int, Float32Array | None]
+"""By slot, the vector there, or None where there is none any more."""
 
 
 class Source(NamedTuple):
     """Where a build finds its items: the rows may change, as each change is noted."""
 
-    ids: list[str]
     slots: IntArray
     vectors: Float32Array
     """(used, dim)"""
 
 
 class LiveIndex:
-    """Proposes near items; what it has not written yet, it names, for its caller to compare.
+    """Proposes near items, by slot; what it has not written yet, it names, for its caller to
+    compare. A slot may be another item's by now, so the caller looks at the vector that is there.
 
     The caller's lock guards `note`, `build`, `drop` and `unwritten`, which its callers hold; jobs
     take it for moments. A new backend is built beside the one that serves, catches up with what
@@ -88,15 +90,15 @@ class LiveIndex:
             self._catching_up and len(self._since) > self._max_unwritten // 2
         )
 
-    def note(self, item_id: str, vector: Float32Array | None) -> None:
-        """The item changed to `vector` (dim,), a copy, or went away."""
+    def note(self, slot: int, vector: Float32Array | None) -> None:
+        """The slot has `vector` (dim,), which nobody changes, or no item any more."""
         if self._building is not None:
-            self._since[item_id] = vector
+            self._since[slot] = vector
         if self._backend is not None:
-            self._pending[item_id] = vector
+            self._pending[slot] = vector
 
-    def unwritten(self) -> list[str]:
-        """Items whose newest vector a search may not find."""
+    def unwritten(self) -> list[int]:
+        """Slots whose newest vector a search may not find."""
         return [*self._pending, *self._writing]
 
     def build(self, source: Source) -> None:
@@ -135,8 +137,7 @@ class LiveIndex:
         with self._gate.reading():
             backend = self._backend
             if backend is None:
-                nothing = Neighbours([], np.empty(0, dtype=np.float32))
-                return [nothing for _ in queries]
+                return [NOTHING for _ in queries]
             return backend.search_many(queries, k)
 
     def drop(self) -> Backend | None:
@@ -173,10 +174,8 @@ class LiveIndex:
             backend = self._backend
             if backend is None:
                 return
-            taken = [
-                item_id for item_id, _ in zip(self._pending, range(_CHUNK_ITEMS), strict=False)
-            ]
-            self._writing = {item_id: self._pending.pop(item_id) for item_id in taken}
+            taken = [*islice(self._pending, _CHUNK_ITEMS)]
+            self._writing = {slot: self._pending.pop(slot) for slot in taken}
         try:
             _write(backend, self._writing)
         except BaseException:
@@ -193,9 +192,9 @@ class LiveIndex:
             failing.callback(self._end_build, source)
             backend = self._make()
             failing.callback(backend.close)
-            for start in range(0, len(source.ids), _CHUNK_ITEMS):
-                chunk = slice(start, start + _CHUNK_ITEMS)
-                backend.upsert(source.ids[chunk], source.vectors[source.slots[chunk]])
+            for start in range(0, len(source.slots), _CHUNK_ITEMS):
+                chunk = source.slots[start : start + _CHUNK_ITEMS]
+                backend.upsert(chunk, source.vectors[chunk])
                 if not self._go_on(source):
                     return
             self._catching_up = True
@@ -246,7 +245,8 @@ class LiveIndex:
 
 
 def _write(backend: Backend, changes: Changes) -> None:
-    backend.delete([item_id for item_id, vector in changes.items() if vector is None])
-    kept = {item_id: vector for item_id, vector in changes.items() if vector is not None}
+    gone = [slot for slot, vector in changes.items() if vector is None]
+    backend.delete(np.array(gone, dtype=np.intp))
+    kept = {slot: vector for slot, vector in changes.items() if vector is not None}
     if kept:
-        backend.upsert(list(kept), np.stack(list(kept.values())))
+        backend.upsert(np.array([*kept], dtype=np.intp), np.stack([*kept.values()]))

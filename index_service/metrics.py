@@ -106,19 +106,11 @@ NODE_METRICS = (
         MetricSpec("penstock_index_step", "gauge", "The newest trainer step among the vectors."),
         {"step": ()},
     ),
-)
-"""Of `index`, from its figures."""
-
-SHARD_METRICS = (
-    FromFigures(
-        MetricSpec("penstock_index_items", "gauge", "Items in a shard.", ("shard",)), {"items": ()}
-    ),
     FromFigures(
         MetricSpec(
             "penstock_index_dead_ratio",
             "gauge",
-            "Share of a shard's graph that updates and deletes left behind; 0 without a graph.",
-            ("shard",),
+            "Share of the graph that updates and deletes left behind; 0 without a graph.",
         ),
         {"dead_share": ()},
     ),
@@ -127,7 +119,6 @@ SHARD_METRICS = (
             "penstock_index_sampled_recall_ratio",
             "gauge",
             "Share of the exact nearest items that the backend proposes, in sampled searches.",
-            ("shard",),
         ),
         {"sampled_recall": ()},
     ),
@@ -136,7 +127,6 @@ SHARD_METRICS = (
             "penstock_index_self_miss_ratio",
             "gauge",
             "Share of sampled items that a search by their own vector does not find.",
-            ("shard",),
         ),
         {"self_miss_share": ()},
     ),
@@ -145,12 +135,11 @@ SHARD_METRICS = (
             "penstock_index_unwritten_items",
             "gauge",
             "Changes that the backend has yet to take in; searches find them all the same.",
-            ("shard",),
         ),
         {"unwritten": ()},
     ),
     FromFigures(
-        MetricSpec("penstock_index_rebuilds_total", "counter", "Backends built.", ("shard",)),
+        MetricSpec("penstock_index_rebuilds_total", "counter", "Backends built."),
         {"rebuilds": ()},
     ),
     FromFigures(
@@ -158,12 +147,18 @@ SHARD_METRICS = (
             "penstock_index_rebuild_seconds",
             "gauge",
             "How long the last building of a backend took; 0 before.",
-            ("shard",),
         ),
         {"rebuild_s": ()},
     ),
 )
-"""Of `index`, from the figures of each shard."""
+"""Of `index`, from its figures."""
+
+SHARD_METRICS = (
+    FromFigures(
+        MetricSpec("penstock_index_items", "gauge", "Items in a shard.", ("shard",)), {"items": ()}
+    ),
+)
+"""Of `index`, of each shard."""
 
 RECALL_SECONDS = MetricSpec(
     "penstock_recall_seconds",

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from index_service.backend import Metric, Neighbours, prepared, prepared_queries
+from index_service.backend import (
+    NOTHING,
+    Metric,
+    Neighbours,
+    last_of_each,
+    prepared,
+    prepared_queries,
+)
 from index_service.backend_file import load_arrays, save_arrays
 from index_service.labels import Labels
+from index_service.slots import IntArray
 from schemas.errors import EnvironmentProblem
 from schemas.settings import IndexSettings
 from schemas.vectors import Float32Array
@@ -23,7 +30,7 @@ _LABEL, _VECTOR = "label", "vector"
 
 
 class MilvusBackend:
-    """A `Backend` over one Milvus collection, which holds vectors by label; ids stay here.
+    """A `Backend` over one Milvus collection, which holds vectors by label; keys stay here.
 
     The collection is this object's own: it goes with `close`, and after a kill it stays, by a name
     that begins with `penstock_`. `breadth` is the ef of Milvus' HNSW index.
@@ -51,20 +58,18 @@ class MilvusBackend:
             )
             raise EnvironmentProblem(msg) from error
 
-    def upsert(self, ids: Sequence[str], vectors: Float32Array) -> None:
+    def upsert(self, keys: IntArray, vectors: Float32Array) -> None:
         """See `Backend.upsert`. Many in one call are much cheaper."""
-        rows = prepared(vectors, len(ids), self._dim, self._metric)
-        row_of = {item_id: row for row, item_id in enumerate(ids)}  # the last one counts
-        self.delete(list(row_of))
-        kept = rows[list(row_of.values())]
-        labels = self._labels.assign(list(row_of)).tolist()
-        entities = [{_LABEL: label, _VECTOR: row} for label, row in zip(labels, kept, strict=True)]
+        keys, rows = last_of_each(keys, prepared(vectors, len(keys), self._dim, self._metric))
+        self.delete(keys)
+        labels = self._labels.assign(keys).tolist()
+        entities = [{_LABEL: label, _VECTOR: row} for label, row in zip(labels, rows, strict=True)]
         for start in range(0, len(entities), _ROWS_PER_CALL):
             self._client.insert(self._name, entities[start : start + _ROWS_PER_CALL])
 
-    def delete(self, ids: Sequence[str]) -> None:
+    def delete(self, keys: IntArray) -> None:
         """See `Backend.delete`."""
-        labels = self._labels.drop(ids)
+        labels = self._labels.drop(keys.tolist())
         for start in range(0, len(labels), _ROWS_PER_CALL):
             self._client.delete(self._name, ids=labels[start : start + _ROWS_PER_CALL])
 
@@ -80,7 +85,7 @@ class MilvusBackend:
             msg = f"Milvus finds at most {_MAX_K} items at once; got k = {wanted}; ask for fewer"
             raise ValueError(msg)
         if not wanted or not len(rows):
-            return [Neighbours([], np.empty(0, dtype=np.float32)) for _ in rows]
+            return [NOTHING for _ in rows]
         found = self._client.search(
             self._name,
             list(rows),
@@ -92,20 +97,21 @@ class MilvusBackend:
 
     def save(self, path: Path) -> None:
         """See `Backend.save`. The vectors are fetched from Milvus, so the file is whole."""
-        ids, labels = self._labels.items()
-        vectors = np.zeros((len(ids), self._dim), dtype="<f4")
+        keys, labels = self._labels.items()
+        vectors = np.zeros((len(keys), self._dim), dtype="<f4")
         place = {label: at for at, label in enumerate(labels)}
         for start in range(0, len(labels), _ROWS_PER_CALL):
             part = labels[start : start + _ROWS_PER_CALL]
             for row in self._client.get(self._name, ids=part, output_fields=[_LABEL, _VECTOR]):
                 vectors[place[row[_LABEL]]] = row[_VECTOR]
-        save_arrays(path, "milvus", self._metric, self._dim, ids, [vectors])
+        at: IntArray = np.array(keys, dtype=np.intp)
+        save_arrays(path, "milvus", self._metric, self._dim, at, [vectors])
 
     def load(self, path: Path) -> None:
         """See `Backend.load`."""
-        ids, arrays, _ = load_arrays(path, "milvus", self._metric, self._dim)
-        self.delete(self._labels.items()[0])
-        self.upsert(ids, arrays.take("<f4", (len(ids), self._dim)))
+        keys, arrays, _ = load_arrays(path, "milvus", self._metric, self._dim)
+        self.delete(np.array(self._labels.items()[0], dtype=np.intp))
+        self.upsert(keys, arrays.take("<f4", (len(keys), self._dim)))
 
     def close(self) -> None:
         """See `Backend.close`."""
@@ -139,10 +145,10 @@ class MilvusBackend:
     def _neighbours(self, hits: Any) -> Neighbours:
         """Of one query's hits, by falling score."""
         sign = -1.0 if self._metric == "l2" else 1.0
-        found = [(self._labels.id_of(hit[_LABEL]), sign * hit["distance"]) for hit in hits]
-        living = [(item_id, score) for item_id, score in found if item_id is not None]
-        scores = np.array([score for _, score in living], dtype=np.float32)
-        return Neighbours([item_id for item_id, _ in living], scores)
+        labels = np.array([hit[_LABEL] for hit in hits], dtype=np.int64)
+        scores = np.array([sign * hit["distance"] for hit in hits], dtype=np.float32)
+        keys = self._labels.keys_of(labels)
+        return Neighbours(keys[keys >= 0], scores[keys >= 0])
 
 
 def _load_pymilvus() -> Any:

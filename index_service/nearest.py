@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from index_service.admission import Admission
+from index_service.backend import NOTHING
 from index_service.item_table import ItemTable
 from index_service.live_index import LiveIndex
 from index_service.query import Query
@@ -35,7 +36,6 @@ class Plan:
     """How a query's nearest items are to be found, decided at one moment."""
 
     query: Query
-    items: ItemTable
     admitted: Admission
     vectors: Float32Array
     """(used, dim): rows may change while they are read, so scores are computed again."""
@@ -48,12 +48,12 @@ class Plan:
     among: IntArray | None
     """Slots to compare, all of them admitted. They are looked up with the lock held: numpy gives
     nonsense of flags that change while it lists them."""
-    unwritten: list[str]
-    """Items that the backend may not find as they are."""
+    unwritten: list[int]
+    """Slots whose items the backend may not find as they are."""
 
 
 def plan_search(query: Query, items: ItemTable, live: LiveIndex, exact_below: int) -> Plan:
-    """The shard's lock is held."""
+    """The lock is held."""
     admitted = Admission(items, query)
     wanted = 0
     if query.vector is not None:
@@ -67,7 +67,6 @@ def plan_search(query: Query, items: ItemTable, live: LiveIndex, exact_below: in
         fetched = wanted * (total if by_backend else used) // admitted.count + len(query.exclude)
     plan = Plan(
         query=query,
-        items=items,
         admitted=admitted,
         vectors=items.slots.vectors,
         wanted=wanted,
@@ -84,7 +83,6 @@ def comparing(plan: Plan, items: ItemTable) -> Plan:
     admitted = Admission(items, plan.query)
     return dataclasses.replace(
         plan,
-        items=items,
         admitted=admitted,
         vectors=items.slots.vectors,
         wanted=min(plan.wanted, admitted.count),
@@ -94,12 +92,13 @@ def comparing(plan: Plan, items: ItemTable) -> Plan:
     )
 
 
-def propose(plans: Sequence[Plan], live: LiveIndex) -> list[list[str] | IntArray]:
-    """For each plan items near its query, by id or by slot; the lock is not held.
+def propose(plans: Sequence[Plan], live: LiveIndex) -> list[IntArray]:
+    """For each plan slots near its query, some of them perhaps others' by now; the lock is not
+    held.
 
     Queries that go the same way go together: one call of the backend, one matrix product.
     """
-    found: list[list[str] | IntArray] = [[] for _ in plans]
+    found: list[IntArray] = [NOTHING.keys for _ in plans]
     asking: dict[int, list[int]] = defaultdict(list)
     comparing_all: dict[int, list[int]] = defaultdict(list)
     for at, plan in enumerate(plans):
@@ -114,7 +113,7 @@ def propose(plans: Sequence[Plan], live: LiveIndex) -> list[list[str] | IntArray
         k = max(plans[at].fetched for at in members)
         near = live.search_many(_stacked(plans, members), k)
         for at, neighbours in zip(members, near, strict=True):
-            found[at] = neighbours.ids
+            found[at] = neighbours.keys
     for members in comparing_all.values():
         # The many rows first: the other way round takes twice as long.
         products = plans[members[0]].vectors @ _stacked(plans, members).T  # (used, queries)
@@ -124,18 +123,20 @@ def propose(plans: Sequence[Plan], live: LiveIndex) -> list[list[str] | IntArray
     return found
 
 
-def near_slots(plan: Plan, found: list[str] | IntArray, admitted: Admission) -> IntArray | None:
-    """Slots of the `wanted` nearest; None when the backend gave too few. The lock is held."""
-    slots = plan.items.slots
+def near_slots(
+    plan: Plan, found: IntArray, admitted: Admission, vectors: Float32Array
+) -> IntArray | None:
+    """The `wanted` nearest of the slots found and of those unwritten, by `vectors` (used, dim);
+    None when the backend gave too few. The lock is held.
+    """
     if not plan.wanted:
-        return np.empty(0, np.intp)
-    proposed = slots.slots_of(found) if isinstance(found, list) else found
+        return NOTHING.keys
     if plan.unwritten:
-        proposed = np.union1d(proposed, slots.slots_of(plan.unwritten))
-    kept = admitted.keep(proposed)
+        found = np.union1d(found, np.array(plan.unwritten))
+    kept = admitted.keep(found)
     if plan.fetched and len(kept) < plan.wanted:
         return None
-    return kept[top(slots.vectors[kept] @ _vector(plan), plan.wanted)]
+    return kept[top(vectors[kept] @ _vector(plan), plan.wanted)]
 
 
 def _stacked(plans: Sequence[Plan], members: list[int]) -> Float32Array:

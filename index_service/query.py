@@ -1,4 +1,4 @@
-"""What a shard is asked."""
+"""What is searched for."""
 
 from __future__ import annotations
 
@@ -43,10 +43,12 @@ class Query:
     """An item must meet them all."""
     exclude: frozenset[str] = frozenset()
     """Items that are not wanted."""
+    shards: frozenset[int] | None = None
+    """Only items of these; None: of all that are here."""
 
     @cached_property
     def marked(self) -> Marked:
-        """The marks, in line: each shard looks them up."""
+        """The marks, in line, as they are looked up."""
         item_ids = list(chain.from_iterable(self.marks.values()))
         values = chain.from_iterable(each.values() for each in self.marks.values())
         ends = accumulate(len(each) for each in self.marks.values())

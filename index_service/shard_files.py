@@ -11,7 +11,6 @@ from pathlib import Path
 
 from index_service.figures import NodeFigures
 from index_service.node_index import NodeIndex
-from index_service.shard import Shard
 from index_service.snapshot import Snapshot, read_snapshot, write_snapshot
 from schemas.errors import SnapshotError
 from schemas.settings import Settings
@@ -45,13 +44,13 @@ class ShardFiles:
         self._due: list[int] = []  # partitions still to be looked at in this round
         self._writing: Future[None] | None = None
 
-    async def restore(self, partition: int, shard: Shard, end: int) -> int:
-        """Fill the empty shard from its file, if there is one; the offset to read on from.
+    async def restore(self, partition: int, end: int) -> int:
+        """Load a shard that is held from its file, if there is one; the offset to read on from.
 
         A file from beyond the topic's `end` is of a log that has lost its tail: it is not used.
         """
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, self._restore, partition, shard, end)
+        return await loop.run_in_executor(self._executor, self._restore, partition, end)
 
     def save_some(self, offsets: Mapping[int, int]) -> None:
         """Begin to write the next shard that is due; `offsets` are those to be read next.
@@ -70,11 +69,10 @@ class ShardFiles:
             offset = offsets.get(partition)
             if partition in self._index.ready and offset not in (None, self._saved.get(partition)):
                 self._saved[partition] = offset
-                shard = self._index.shard(partition)
-                self._writing = self._executor.submit(self._write, partition, offset, shard)
+                self._writing = self._executor.submit(self._write, partition, offset)
                 return
 
-    def _restore(self, partition: int, shard: Shard, end: int) -> int:
+    def _restore(self, partition: int, end: int) -> int:
         towers, source = self._settings.towers, self._source_of(partition)
         path = self._path(partition)
         try:
@@ -88,16 +86,19 @@ class ShardFiles:
             text = "event=snapshot_unusable shard=%d offset=%d end=%d"
             _log.warning(text, partition, snapshot.offset, end)
             return 0
-        shard.restore(snapshot.state)
+        self._index.restore(partition, snapshot.state)
         self._saved[partition] = snapshot.offset
         self._figures.counts["shards_restored"] += 1
         text = "event=shard_restored shard=%d items=%d offset=%d"
-        _log.info(text, partition, len(shard), snapshot.offset)
+        _log.info(text, partition, len(snapshot.state.ids), snapshot.offset)
         return snapshot.offset
 
-    def _write(self, partition: int, offset: int, shard: Shard) -> None:
+    def _write(self, partition: int, offset: int) -> None:
         # The items may be newer than the offset: what is read again from there ends the same.
-        state = shard.copied()()
+        state = self._index.copied(partition)
+        if partition not in self._index.ready:  # given up meanwhile: there may be no more of them
+            self._saved.pop(partition, None)
+            return
         snapshot = Snapshot(self._source_of(partition), offset, self._settings.towers.epoch, state)
         try:
             write_snapshot(self._path(partition), snapshot)

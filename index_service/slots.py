@@ -1,4 +1,4 @@
-"""A growing array of vectors with a slot for each item id: the exact truth of a shard."""
+"""A growing array of vectors with a slot for each item id."""
 
 from __future__ import annotations
 
@@ -25,16 +25,6 @@ class VectorSlots:
         self._slot_of: dict[str, int] = {}
         self._id_at: list[str | None] = []
         self._free: list[int] = []
-
-    @classmethod
-    def of(cls, ids: list[str], vectors: Float32Array) -> VectorSlots:
-        """Distinct ids and their vectors (len(ids), dim), taken over, in slots 0, 1, ..."""
-        made = cls(vectors.shape[1])
-        if ids:
-            made._vectors = vectors
-        made._slot_of = {item_id: slot for slot, item_id in enumerate(ids)}
-        made._id_at = list(ids)
-        return made
 
     def __len__(self) -> int:
         return len(self._slot_of)
@@ -65,6 +55,17 @@ class VectorSlots:
         self._vectors[slot] = vector
         return slot
 
+    def put_many(self, ids: Collection[str], vectors: Float32Array) -> IntArray:
+        """`put` for each of `vectors` (len(ids), dim) of distinct ids; their slots (len(ids),)."""
+        known = map(self._slot_of.get, ids)
+        slots = [
+            self._take_slot(item_id) if slot is None else slot
+            for item_id, slot in zip(ids, known, strict=True)
+        ]
+        at: IntArray = np.array(slots, dtype=np.intp)
+        self._vectors[at] = vectors
+        return at
+
     def remove(self, item_id: str) -> int | None:
         """Free the item's slot; the slot, or None when the item is not in."""
         slot = self._slot_of.pop(item_id, None)
@@ -94,15 +95,6 @@ class VectorSlots:
             msg = f"slot {slots[ids.index(None)]} is free"
             raise LookupError(msg)
         return cast(list[str], ids)
-
-    def items_by_slot(self) -> list[str | None]:
-        """(used,): a copy; None where a slot is free."""
-        return self._id_at.copy()
-
-    def occupied(self) -> tuple[list[str], IntArray]:
-        """All items and their slots, in the same order."""
-        slots = np.fromiter(self._slot_of.values(), dtype=np.intp, count=len(self._slot_of))
-        return list(self._slot_of), slots  # (len,)
 
     def _take_slot(self, item_id: str) -> int:
         if self._free:

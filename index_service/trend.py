@@ -6,7 +6,7 @@ for each half-life between that clock and the one it is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -26,33 +26,38 @@ class TrendCounts:
         self._counts: Float64Array = np.zeros((0, 0))  # (slots, names)
         self._clocks: Float64Array = np.zeros(0)
 
-    @classmethod
-    def of(cls, counts: Mapping[str, Float64Array], clocks: Float64Array) -> TrendCounts:
-        """Counts by name and clocks, (slots,) each; it takes the clocks over."""
-        made = cls()
-        made._names, made._clocks = list(counts), clocks
-        made._counts = (
-            np.stack([*counts.values()], axis=1) if counts else np.zeros((len(clocks), 0))
-        )
-        return made
-
-    def copied(self, used: int) -> tuple[dict[str, Float64Array], Float64Array]:
-        """Counts by name and clocks, copies of (used,) each."""
-        columns = self._counts[:used].T.copy()  # (names, used)
-        return dict(zip(self._names, columns, strict=True)), self._clocks[:used].copy()
+    def at(self, slots: IntArray) -> tuple[dict[str, Float64Array], Float64Array]:
+        """Counts by name and clocks, copies of (len(slots),) each."""
+        columns = self._counts[slots].T.copy()  # (names, slots)
+        return dict(zip(self._names, columns, strict=True)), self._clocks[slots]
 
     def put(self, slot: int, item: ItemVector, capacity: int) -> None:
         """Take over the item's counts; `capacity` is above every slot in use."""
-        if len(self._clocks) < capacity:
-            missing = capacity - len(self._clocks)
-            self._counts = np.pad(self._counts, ((0, missing), (0, 0)))
-            self._clocks = np.pad(self._clocks, (0, missing))
-        new = [name for name in item.counts if name not in self._names]
-        if new:
-            self._names += new
-            self._counts = np.pad(self._counts, ((0, 0), (0, len(new))))
+        self._make_room(item.counts, capacity)
         self._counts[slot] = [item.counts.get(name, 0.0) for name in self._names]
         self._clocks[slot] = item.trend_clock
+
+    def put_many(
+        self,
+        slots: IntArray,
+        counts: Mapping[str, Float64Array],
+        clocks: Float64Array,
+        capacity: int,
+    ) -> None:
+        """Take over counts by name and clocks, (len(slots),) each."""
+        self._make_room(counts, capacity)
+        none = np.zeros(len(slots))
+        for place, name in enumerate(self._names):
+            self._counts[slots, place] = counts.get(name, none)
+        self._clocks[slots] = clocks
+
+    def _make_room(self, names: Iterable[str], capacity: int) -> None:
+        missing = max(0, capacity - len(self._clocks))
+        new = [name for name in names if name not in self._names]
+        if missing or new:
+            self._names += new
+            self._counts = np.pad(self._counts, ((0, missing), (0, len(new))))
+            self._clocks = np.pad(self._clocks, (0, missing))
 
     def biases(
         self, weights: Mapping[str, float], slots: IntArray, clock: float

@@ -1,4 +1,4 @@
-"""The most trending items of a shard, without a look at every item for every query."""
+"""The most trending items, without a look at every item for every query."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class _Pool:
 
 
 class TrendPools:
-    """Pools by filter and by direction of the weights, each of the `size` most trending items.
+    """Pools by shards, filter and direction of the weights, each of the `size` most trending items.
 
     Items change their order by events, which come as changes, and every changed item is looked
     at; the rest only fades. So a pool is drawn from all items again after a quarter as many
@@ -78,7 +78,8 @@ class TrendPools:
 
     def _in_order(self, query: Query, admitted: Admission) -> IntArray:
         """The pool of queries like this one, the most trending first."""
-        key = (encode(dict(sorted(query.conditions.items()))), _direction(query.weights))
+        where = (query.shards and sorted(query.shards), dict(sorted(query.conditions.items())))
+        key = (encode(where), _direction(query.weights))
         pool, changes = self._pools.get(key), len(self._changes)
         if pool is None or changes - pool.begun > _CHANGED_SHARE * len(self._items.slots):
             # With what this query excludes: others don't.

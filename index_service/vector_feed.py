@@ -112,9 +112,8 @@ class VectorFeed:
             self._ends.pop(partition, None)
             _log.info("event=shard_given_up shard=%d", partition)
         for place in places:
-            shard = self._index.hold(place.partition)
-            offset = await self._files.restore(place.partition, shard, last[place])
-            self._index.note(shard.trend_clock, shard.step)
+            self._index.hold(place.partition)
+            offset = await self._files.restore(place.partition, last[place])
             self._next[place.partition] = max(first[place], offset)
             self._ends[place.partition] = last[place]
         consumer.assign([TopicPartition(self._topic, partition) for partition in self._next])
@@ -170,7 +169,7 @@ class VectorFeed:
                 del self._ends[partition]
                 self._index.open(partition)
                 text = "event=shard_loaded shard=%d items=%d"
-                _log.info(text, partition, len(self._index.shard(partition)))
+                _log.info(text, partition, self._index.count_in(partition))
             else:
                 behind += end - position
         if behind:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
@@ -13,8 +13,9 @@ import numpy as np
 
 from index_service.backend import Backend
 from index_service.backends import make_backend
+from index_service.item_index import ItemIndex
 from index_service.query import Query
-from index_service.shard import Shard
+from index_service.slots import IntArray
 from schemas.settings import BackendName, IndexSettings, Settings, TowerSettings
 from schemas.vectors import Float32Array, ItemVector, pack_vector
 from tests.benchmarks.index_world import DIM, Changes
@@ -54,17 +55,17 @@ class OfBackend:
         self._backend = backend
 
     def load(self, ids: list[str], vectors: Float32Array) -> None:
-        self._backend.upsert(ids, vectors)
+        self._backend.upsert(_numbers(ids), vectors)
 
     def apply(self, changes: Changes) -> None:
-        self._backend.upsert(changes.ids, changes.vectors)
-        self._backend.delete(changes.gone)
+        self._backend.upsert(_numbers(changes.ids), changes.vectors)
+        self._backend.delete(_numbers(changes.gone))
 
     def flush(self) -> None:
         pass
 
     def search(self, query: Float32Array, k: int) -> list[str]:
-        return self._backend.search(query, k).ids
+        return [f"i{key}" for key in self._backend.search(query, k).keys.tolist()]
 
     def note(self) -> str:
         return f"breadth {self._backend.breadth}"
@@ -138,7 +139,7 @@ class OfShard:
             index=IndexSettings.model_validate({"backend": backend, **index}),
         )
         self._jobs = ThreadPoolExecutor(2)
-        self._shard = Shard(self._settings, self._jobs)
+        self._shard = ItemIndex(self._settings, self._jobs)
 
     def load(self, ids: list[str], vectors: Float32Array) -> None:
         for item_id, vector in zip(ids, vectors, strict=True):
@@ -205,6 +206,10 @@ def bare(name: BackendName, folder: Path, breadth: int | None = None) -> Contest
 
 def _item(item_id: str, vector: Float32Array) -> ItemVector:
     return ItemVector(item_id, epoch=1, step=1, vector=pack_vector(vector), trend_clock=0.0)
+
+
+def _numbers(ids: Sequence[str]) -> IntArray:
+    return np.array([*map(_number, ids)], dtype=np.intp)
 
 
 def _number(item_id: str) -> int:

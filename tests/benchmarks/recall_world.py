@@ -182,10 +182,9 @@ def _fill(settings: Settings, items: int, users: int) -> None:
 
 
 def _built(node: Stack) -> bool:
-    """No backend is due or being built: the sizes of shards are above `exact_below` or not."""
+    """No backend is due or being built."""
     (figures,) = [s.figures for s in read_statuses(node.settings) if s.role == "index"]
-    exact_below, shards = node.settings.index.exact_below, node.settings.topics.shards
-    due = shards if figures["items"] / shards > 1.1 * exact_below else 0
+    due = figures["items"] >= node.settings.index.exact_below
     return figures["rebuilds"] >= due and figures["unwritten"] == 0
 
 

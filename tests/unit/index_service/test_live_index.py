@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
 from index_service.exact import ExactBackend
 from index_service.live_index import LiveIndex, Source
+from index_service.slots import IntArray
 from schemas.vectors import Float32Array
 from tests.support.step_executor import StepExecutor
 
@@ -22,11 +22,11 @@ class FailingBackend(ExactBackend):
         self.failing = False
         self.closed = False
 
-    def upsert(self, ids: Sequence[str], vectors: Float32Array) -> None:
+    def upsert(self, keys: IntArray, vectors: Float32Array) -> None:
         if self.failing:
             msg = "the server is away"
             raise ConnectionError(msg)
-        super().upsert(ids, vectors)
+        super().upsert(keys, vectors)
 
     def close(self) -> None:
         self.closed = True
@@ -52,13 +52,13 @@ class Shards:
     def build(self) -> None:
         rows = np.array([[1.0, 0.0], [0.0, 1.0]], dtype=np.float32)
         with self.lock:
-            self.live.build(Source(["a", "b"], np.array([0, 1]), rows))
+            self.live.build(Source(np.array([0, 1]), rows))
         self.live.wake()
         self.executor.step()
 
-    def note(self, item_id: str, x: float, y: float) -> None:
+    def note(self, slot: int, x: float, y: float) -> None:
         with self.lock:
-            self.live.note(item_id, np.array([x, y], dtype=np.float32))
+            self.live.note(slot, np.array([x, y], dtype=np.float32))
         self.live.wake()
 
 
@@ -67,10 +67,10 @@ def test_what_could_not_be_written_is_written_later() -> None:
     world.build()
     [backend] = world.made
     backend.failing = True
-    world.note("c", 0.6, 0.8)
+    world.note(2, 0.6, 0.8)
     world.executor.step()
-    world.note("c", 0.8, 0.6)  # newer than what failed
-    assert world.live.unwritten() == ["c"]
+    world.note(2, 0.8, 0.6)  # newer than what failed
+    assert world.live.unwritten() == [2]
     with pytest.raises(ConnectionError, match="is away"):
         world.live.raise_failure()
     world.live.raise_failure()  # told once
@@ -80,7 +80,7 @@ def test_what_could_not_be_written_is_written_later() -> None:
         world.executor.step()
     assert world.live.unwritten() == []
     [found] = world.live.search_many(np.array([[0.8, 0.6]], dtype=np.float32), 1)
-    assert found.ids == ["c"]
+    assert found.keys.tolist() == [2]
     assert found.scores[0] == pytest.approx(1.0)
 
 
@@ -105,15 +105,15 @@ def test_a_build_ends_beside_one_who_writes_whenever_he_may() -> None:
     written = 0
 
     class Besieged(FailingBackend):
-        def upsert(self, ids: Sequence[str], vectors: Float32Array) -> None:
+        def upsert(self, keys: IntArray, vectors: Float32Array) -> None:
             nonlocal written
-            super().upsert(ids, vectors)
+            super().upsert(keys, vectors)
             assert written < 100, "the build never ends"
             for _ in range(3):
                 if world.live.behind or not world.live.building:
                     return
                 written += 1
-                world.live.note(f"w{written}", np.array([1.0, 0.0], dtype=np.float32))
+                world.live.note(1 + written, np.array([1.0, 0.0], dtype=np.float32))
 
     world.made_by = Besieged
     world.build()
@@ -130,13 +130,13 @@ def test_a_build_ends_beside_one_who_writes_whenever_he_may() -> None:
 def test_a_build_that_can_not_catch_up_holds_changes_back() -> None:
     world = Shards()
     for number in range(9):
-        world.note(str(number), 1.0, 0.0)
+        world.note(number, 1.0, 0.0)
     assert not world.live.behind  # nobody proposes anything yet
     with world.lock:
-        world.live.build(Source(["a"], np.array([0]), np.ones((1, 2), dtype=np.float32)))
+        world.live.build(Source(np.array([0]), np.ones((1, 2), dtype=np.float32)))
         world.live._catching_up = True
     for number in range(3):
-        world.note(str(number), 1.0, 0.0)
+        world.note(number, 1.0, 0.0)
     assert world.live.behind  # 3 of 2
     world.live.wake()
     world.executor.step()

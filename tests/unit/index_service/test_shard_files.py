@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from operator import eq
 from pathlib import Path
@@ -20,6 +20,7 @@ from index_service.shard_files import ShardFiles
 from schemas.settings import IndexSettings, Settings, TowerSettings
 from schemas.vectors import ItemVector, pack_vector
 from tests.support.polling import eventually
+from tests.support.step_executor import StepExecutor
 
 DIM = 4
 VECTORS = np.eye(DIM, dtype=np.float32)
@@ -44,7 +45,7 @@ class Node:
     def __init__(
         self,
         folder: Path,
-        executor: ThreadPoolExecutor,
+        executor: Executor,
         source: str = "topic/1",
         epoch: int = 1,
         monotonic_s: Callable[[], float] = time.monotonic,
@@ -55,8 +56,8 @@ class Node:
         self.files = ShardFiles(chosen, source, self.index, executor, self.figures, monotonic_s)
 
     def restore(self, partition: int, end: int) -> int:
-        shard = self.index.hold(partition)
-        return asyncio.run(self.files.restore(partition, shard, end))
+        self.index.hold(partition)
+        return asyncio.run(self.files.restore(partition, end))
 
     def fill(self) -> None:
         for number, vector in enumerate(VECTORS):
@@ -90,7 +91,7 @@ def test_shards_come_back_with_the_offset_to_read_on_from(
     known = other.index.vectors_of(ids, {0, 1})
     for number, item_id in enumerate(ids):
         np.testing.assert_array_equal(known[item_id], VECTORS[number])
-    assert (other.index.shard(0).step, other.index.shard(0).trend_clock) == (5, 9.0)
+    assert (other.index.step, other.index.trend_clock) == (5, 9.0)
 
 
 def test_shards_that_change_all_the_time_are_each_written_once_a_round(
@@ -141,3 +142,20 @@ def test_files_that_do_not_fit_are_passed_over(
     path.write_bytes(data)
     damaged = Node(tmp_path, executor)
     assert (damaged.restore(0, end=100), len(damaged.index)) == (0, 0)
+
+
+def test_a_shard_given_up_before_its_turn_is_not_written(tmp_path: Path) -> None:
+    """What would be written is what is left of it: nothing, as of an offset far ahead."""
+    steps = StepExecutor()
+    node = Node(tmp_path, steps)
+    for partition in (0, 1):
+        node.index.hold(partition)
+        node.index.open(partition)
+    node.fill()
+    node.files.save_some({0: 7, 1: 8})
+    node.index.drop(0)
+    steps.step()
+    assert [*tmp_path.rglob("*.shard")] == []
+    node.files.save_some({1: 8})
+    steps.step()
+    assert [path.name for path in tmp_path.rglob("*.shard")] == ["1.shard"]

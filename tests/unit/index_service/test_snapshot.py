@@ -11,8 +11,8 @@ import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from index_service.item_index import ItemIndex
 from index_service.query import Query
-from index_service.shard import Shard
 from index_service.snapshot import Snapshot, read_snapshot, write_snapshot
 from schemas.errors import SnapshotError
 from schemas.events import FeatureValue
@@ -28,8 +28,8 @@ VALUES = (
 ) | st.lists(st.text(max_size=3), max_size=3)
 
 
-def shard() -> Shard:
-    return Shard(SETTINGS, Executor())  # too small for a graph: nothing is submitted
+def shard() -> ItemIndex:
+    return ItemIndex(SETTINGS, Executor())  # too small for a graph: nothing is submitted
 
 
 def item(number: int, item_id: str, attributes: dict[str, FeatureValue]) -> ItemVector:
@@ -46,7 +46,7 @@ def item(number: int, item_id: str, attributes: dict[str, FeatureValue]) -> Item
     )
 
 
-def filled() -> Shard:
+def filled() -> ItemIndex:
     made = shard()
     for number in range(40):
         made.upsert(item(number, f"item-{number}", {"n": number, "tags": ["a", f"t{number % 3}"]}))
@@ -55,8 +55,8 @@ def filled() -> Shard:
     return made
 
 
-def saved(path: Path, source: Shard, offset: int = 17) -> Path:
-    write_snapshot(path, Snapshot(SOURCE, offset, 1, source.copied()()))
+def saved(path: Path, source: ItemIndex, offset: int = 17) -> Path:
+    write_snapshot(path, Snapshot(SOURCE, offset, 1, source.copied()))
     return path
 
 
@@ -110,13 +110,12 @@ def test_both_go_on_alike_and_apart(tmp_path: Path) -> None:
 
 def test_the_state_is_that_of_the_moment_of_the_copy() -> None:
     source = filled()
-    finish = source.copied()
-    before = {item_id: source.vector_of(item_id) for item_id in finish().ids}
+    state = source.copied()
+    before = {item_id: source.vector_of(item_id) for item_id in state.ids}
     kept = {item_id: vector.copy() for item_id, vector in before.items() if vector is not None}
     for item_id in kept:
         source.upsert(item(999, item_id, {}))
     source.delete("item-1")
-    state = finish()
     assert set(state.ids) == set(kept)
     for item_id, vector in zip(state.ids, state.vectors, strict=True):
         np.testing.assert_array_equal(vector, kept[item_id])
@@ -128,9 +127,9 @@ def test_any_ids_and_attributes_come_back(items: dict[str, dict[str, FeatureValu
     first, second = shard(), shard()
     for number, (item_id, attributes) in enumerate(items.items()):
         first.upsert(item(number, item_id, attributes))
-    state = first.copied()()
+    state = first.copied()
     second.restore(state)
-    again = second.copied()()
+    again = second.copied()
     assert dict(zip(again.ids, map(repr, again.attributes), strict=True)) == {
         item_id: repr(attributes) for item_id, attributes in items.items()
     }

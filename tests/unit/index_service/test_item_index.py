@@ -1,4 +1,4 @@
-"""A shard, exact and with a graph, against a dict and plain arithmetic."""
+"""An index, exact and with a graph, against a dict and plain arithmetic."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from index_service.item_index import ItemIndex
 from index_service.query import Query
-from index_service.shard import Shard
 from schemas.errors import DecodeError
 from schemas.recall import Channel, RecalledItem
 from schemas.settings import IndexSettings, Settings, TowerSettings
@@ -26,7 +26,7 @@ NAMES = ("positives@100", "exposures@100", "positives@9")
 
 
 class World:
-    """A shard, the truth about it, and a seeded source of items.
+    """An index, the truth about it, and a seeded source of items.
 
     Its backend is the one that leaves something behind and is built anew.
     """
@@ -43,7 +43,7 @@ class World:
                 max_unwritten=20,
             ),
         )
-        self.shard = Shard(config, self.executor, lambda: 0.0)  # a clock that brings no check
+        self.index = ItemIndex(config, self.executor, lambda: 0.0)  # a clock that brings no check
         self.share = config.index.trending_share
         self.truth: dict[str, ItemVector] = {}
 
@@ -64,11 +64,11 @@ class World:
             attributes={"city": f"c{self.rng.integers(3)}", "price": int(self.rng.integers(9))},
         )
         item = msgspec.structs.replace(item, **changes)
-        self.shard.upsert(item)
+        self.index.upsert(item)
         self.truth[item_id] = item
 
     def delete(self, item_id: str) -> None:
-        self.shard.delete(item_id)
+        self.index.delete(item_id)
         self.truth.pop(item_id, None)
 
     def churn(self, operations: int, items: int = 60) -> None:
@@ -97,14 +97,14 @@ class World:
         }
 
     def settle(self) -> None:
-        """Let the shard finish whatever it builds."""
-        self.shard.tend()
+        """Let the index finish whatever it builds."""
+        self.index.tend()
         while self.executor.waiting:
             self.executor.step()
-            self.shard.tend()
+            self.index.tend()
 
     def check(self, query: Query) -> list[RecalledItem]:
-        found = self.shard.search(query)
+        found = self.index.search(query)
         expected = expected_items(self.truth, query, self.share)
         assert [item.item_id for item in found] == [item.item_id for item in expected]
         assert [item.channel for item in found] == [item.channel for item in expected]
@@ -203,16 +203,16 @@ def test_agrees_with_the_oracle_through_churn(
                     exclude=exclude,
                 )
             )
-    assert len(world.shard) == len(world.truth)
+    assert len(world.index) == len(world.truth)
 
 
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(seed=st.integers(0, 2**32), during=st.integers(0, 120), between=st.integers(0, 60))
 def test_a_rebuild_takes_over_what_changes_meanwhile(seed: int, during: int, between: int) -> None:
     world = World(seed, exact_below=1)
-    world.upsert("kept")  # so that the shard is never empty, and its graph never dropped
+    world.upsert("kept")  # so that it is never empty, and its graph never dropped
     world.churn(100)
-    world.shard.tend()  # starts to build
+    world.index.tend()  # starts to build
     assert len(world.executor.waiting) == 1
     world.churn(during)
     world.check(world.query())  # served without a graph meanwhile
@@ -220,7 +220,7 @@ def test_a_rebuild_takes_over_what_changes_meanwhile(seed: int, during: int, bet
     world.churn(between)
     world.settle()
     world.settle()  # what changed meanwhile may call for the next one at once
-    assert world.shard.dead_share <= 0.3  # rebuild_dead_share
+    assert world.index.dead_share <= 0.3  # rebuild_dead_share
     for _ in range(3):
         world.check(world.query(k=10))
 
@@ -230,13 +230,13 @@ def test_a_rebuild_brings_the_dead_share_down_and_catches_up_with_many_changes()
     for number in range(50):
         world.upsert(str(number))
     world.settle()
-    assert (world.shard.dead_share, world.shard.figures()["rebuilds"]) == (0.0, 1)
+    assert (world.index.dead_share, world.index.figures()["rebuilds"]) == (0.0, 1)
     for number in range(50):
         world.upsert(str(number))
-    assert world.shard.behind  # 50 unwritten, of 20
+    assert world.index.behind  # 50 unwritten, of 20
     world.executor.step()
-    assert (world.shard.dead_share, world.shard.behind) == (0.5, False)
-    world.shard.tend()
+    assert (world.index.dead_share, world.index.behind) == (0.5, False)
+    world.index.tend()
     for number in range(40):  # more than are left to be written later
         world.upsert(str(number))
     world.check(world.query())  # the old graph still serves
@@ -245,8 +245,8 @@ def test_a_rebuild_brings_the_dead_share_down_and_catches_up_with_many_changes()
     world.check(world.query(k=60))
     while world.executor.waiting:
         world.executor.step()
-    assert world.shard.figures()["rebuilds"] == 2
-    assert world.shard.dead_share == pytest.approx(41 / 90)
+    assert world.index.figures()["rebuilds"] == 2
+    assert world.index.dead_share == pytest.approx(41 / 90)
     world.check(world.query(k=60))
 
 
@@ -258,11 +258,11 @@ def test_changes_are_written_once_and_the_newest_counts() -> None:
         world.upsert("a")
     world.upsert("b")
     world.delete("b")
-    assert world.shard.figures()["unwritten"] == 2
+    assert world.index.figures()["unwritten"] == 2
     world.check(world.query())
     world.executor.step()
-    assert world.shard.figures()["unwritten"] == 0
-    assert world.shard.dead_share == 1 / 2
+    assert world.index.figures()["unwritten"] == 0
+    assert world.index.dead_share == 1 / 2
     world.check(world.query())
 
 
@@ -273,7 +273,7 @@ def test_another_backend_by_its_name(backend: str) -> None:
         world.churn(100)
         world.settle()
         world.check(world.query())
-    assert world.shard.figures()["rebuilds"] == (1 if backend == "faiss-ivf" else 0)
+    assert world.index.figures()["rebuilds"] == (1 if backend == "faiss-ivf" else 0)
 
 
 def test_the_most_trending_stay_right_through_changes() -> None:
@@ -305,9 +305,9 @@ def test_many_queries_at_once_get_what_each_gets() -> None:
         some = [world.query(k=k) for k in (1, 5, 40, 3)]
         some += [world.query(conditions={"rare": True}), world.query(conditions={"half": 1})]
         some += [world.query(vector=None), world.query(exclude=frozenset(map(str, range(100))))]
-        for query, found in zip(some, world.shard.search_many(some), strict=True):
+        for query, found in zip(some, world.index.search_many(some), strict=True):
             assert [item.item_id for item in found] == [item.item_id for item in world.check(query)]
-    assert world.shard.search_many([]) == []
+    assert world.index.search_many([]) == []
 
 
 def test_a_graph_is_dropped_when_few_items_are_left() -> None:
@@ -318,9 +318,9 @@ def test_a_graph_is_dropped_when_few_items_are_left() -> None:
     for number in range(11):
         world.delete(str(number))
     world.executor.step()
-    assert world.shard.dead_share > 0
-    world.shard.tend()
-    assert world.shard.dead_share == 0.0
+    assert world.index.dead_share > 0
+    world.index.tend()
+    assert world.index.dead_share == 0.0
     assert len(world.check(world.query(k=30))) == 9
 
 
@@ -339,7 +339,7 @@ def test_excluding_the_nearest_still_gives_k() -> None:
         world.upsert(str(number))
     world.settle()
     query = world.query(k=5)
-    nearest = frozenset(item.item_id for item in world.shard.search(world.query(k=100)))
+    nearest = frozenset(item.item_id for item in world.index.search(world.query(k=100)))
     near = sorted(world.truth, key=lambda each: -cosine_to(world.truth[each], query))[:80]
     found = world.check(world.query(k=5, vector=query.vector, exclude=frozenset(near) | nearest))
     assert len(found) == 5
@@ -369,8 +369,8 @@ def test_unavailable_items_are_known_but_not_served() -> None:
     world.upsert("a", available=False)
     world.upsert("b")
     assert [item.item_id for item in world.check(world.query())] == ["b"]
-    assert world.shard.vector_of("a") is not None
-    assert world.shard.vector_of("c") is None
+    assert world.index.vector_of("a") is not None
+    assert world.index.vector_of("c") is None
     world.upsert("a", available=True)
     assert len(world.check(world.query())) == 2
 
@@ -398,8 +398,8 @@ def test_refuses_numbers_that_are_none_and_keeps_what_was(
     world.check(world.query())
 
 
-def test_an_empty_shard_answers() -> None:
+def test_an_empty_index_answers() -> None:
     world = World(8, exact_below=0)
-    world.shard.tend()
+    world.index.tend()
     assert world.check(world.query()) == []
     assert world.check(world.query(vector=None)) == []

@@ -1,4 +1,4 @@
-"""A shard that is written at full speed while others read it."""
+"""An index that is written at full speed while others read it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from index_service.item_index import ItemIndex
 from index_service.query import Query
-from index_service.shard import Shard
 from schemas.settings import BackendName, IndexSettings, Settings, TowerSettings
 from schemas.vectors import Float32Array, ItemVector, pack_vector
 
@@ -33,10 +33,10 @@ def versions() -> Float32Array:
 
 
 class Watch:
-    """Writes to a shard, reads it, and compares what is read with what was ever written."""
+    """Writes to an index, reads it, and compares what is read with what was ever written."""
 
-    def __init__(self, shard: Shard) -> None:
-        self.shard = shard
+    def __init__(self, index: ItemIndex) -> None:
+        self.index = index
         self.vectors = versions()  # (VERSIONS, ITEMS, DIM)
         self.gone = np.zeros(ITEMS, dtype=np.int64)  # times that a delete was acknowledged
         self.back = np.zeros(ITEMS, dtype=np.int64)  # times that a return was begun
@@ -46,7 +46,7 @@ class Watch:
 
     def put(self, number: int, version: int) -> None:
         vector = pack_vector(self.vectors[version, number])
-        self.shard.upsert(ItemVector(str(number), 1, 1, vector, 0.0, {"positives@9": 1.0}))
+        self.index.upsert(ItemVector(str(number), 1, 1, vector, 0.0, {"positives@9": 1.0}))
 
     def write(self) -> None:
         chance = np.random.default_rng(6)
@@ -58,14 +58,14 @@ class Watch:
                 self.back[number] += 1
                 self.put(number, version)
             elif chance.random() < 0.2:
-                self.shard.delete(str(number))
+                self.index.delete(str(number))
                 self.gone[number] += 1
             else:
                 self.put(number, version)
             self.done["writes"] += 1
             if operation % 50 == 0:
-                self.shard.tend()
-                while self.shard.behind and not self.over.is_set():
+                self.index.tend()
+                while self.index.behind and not self.over.is_set():
                     time.sleep(0.001)
 
     def read(self, seed: int) -> None:
@@ -76,7 +76,7 @@ class Watch:
             returns = self.back.copy()
             deleted = self.gone > returns  # before the search begins
             asked = [Query(row, 30, 1.0, {}, 0.0) for row in queries]
-            for query, found in zip(queries, self.shard.search_many(asked), strict=True):
+            for query, found in zip(queries, self.index.search_many(asked), strict=True):
                 at = np.array([int(item.item_id) for item in found])
                 scores = self.vectors[:, at] @ query  # (VERSIONS, 30)
                 gaps = np.abs(scores - np.array([item.score for item in found])).min(axis=0)
@@ -109,7 +109,7 @@ def test_readers_and_a_writer_do_not_disturb_one_another(backend: BackendName) -
     )
     wanted = 2 if backend == "hnsw" else 1  # what Faiss leaves behind is nothing
     with ThreadPoolExecutor(2) as jobs:
-        watch = Watch(Shard(config, jobs))
+        watch = Watch(ItemIndex(config, jobs))
         for number in range(ITEMS):
             watch.put(number, 0)
         threads = [threading.Thread(target=watch.guarded, args=(watch.write,))]
@@ -121,14 +121,14 @@ def test_readers_and_a_writer_do_not_disturb_one_another(backend: BackendName) -
             thread.start()
         ends_s = time.monotonic() + SECONDS
         while time.monotonic() < ends_s or (
-            watch.shard.figures()["rebuilds"] < wanted and time.monotonic() < ends_s + PATIENCE_S
+            watch.index.figures()["rebuilds"] < wanted and time.monotonic() < ends_s + PATIENCE_S
         ):
             time.sleep(0.05)
         watch.over.set()
         for thread in threads:
             thread.join()
-        figures = watch.shard.figures()
-        watch.shard.close()
+        figures = watch.index.figures()
+        watch.index.close()
     assert watch.problems == []
     assert min(watch.done.values()) > 50
     assert figures["rebuilds"] >= wanted

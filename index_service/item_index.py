@@ -1,12 +1,14 @@
-"""One shard: a partition of the item vectors, searched by one blended score."""
+"""The items of some shards, searched together by one blended score."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Executor
 from typing import NamedTuple
+
+import numpy as np
 
 from index_service.backends import make_backend
 from index_service.blending import rank
@@ -26,10 +28,10 @@ class Sight(NamedTuple):
     """What was near when queries came."""
 
     plans: Sequence[Plan]
-    near: Sequence[list[str] | IntArray]
+    near: Sequence[IntArray]
 
 
-class Shard:
+class ItemIndex:
     """Vectors, counts and attributes by slot: the truth, on which every score is computed.
 
     From `exact_below` items on, a backend proposes the nearest ones. Any thread may call any
@@ -62,6 +64,11 @@ class Shard:
     def __len__(self) -> int:
         return len(self._items.slots)
 
+    def count_in(self, shard: int) -> int:
+        """Items of the shard."""
+        with self._lock:
+            return int(np.count_nonzero(self._items.shards == shard))
+
     @property
     def trend_clock(self) -> float:
         """The newest clock that an item came with."""
@@ -93,7 +100,7 @@ class Shard:
             return self._items.attributes.fields()
 
     def figures(self) -> dict[str, float]:
-        """What a node reports of the shard."""
+        """What a node reports of it."""
         backend = self._live.backend
         return {
             "items": float(len(self)),
@@ -106,16 +113,16 @@ class Shard:
             "rebuild_s": self._live.build_s,
         }
 
-    def upsert(self, item: ItemVector) -> None:
-        """Put or replace an item; every search that begins later sees it.
+    def upsert(self, item: ItemVector, shard: int = 0) -> None:
+        """Put or replace an item of the shard; every search that begins later sees it.
 
         Raises DecodeError, changing nothing, when a number is none.
         """
         with self._lock:
-            slot, moved = self._items.put(item)
+            slot, moved = self._items.put(item, shard)
             self._pools.note(slot)
             if moved:
-                self._live.note(item.item_id, self._items.slots.vectors[slot].copy())
+                self._live.note(slot, self._items.slots.vectors[slot].copy())
         self._live.wake()
 
     def delete(self, item_id: str) -> None:
@@ -123,33 +130,48 @@ class Shard:
         with self._lock:
             slot = self._items.remove(item_id)
             if slot is not None:
-                self._live.note(item_id, None)
+                self._live.note(slot, None)
         self._live.wake()
 
-    def copied(self) -> Callable[[], ShardState]:
-        """See `ItemTable.copied`: the items as they are now, for a snapshot."""
+    def copied(self, shard: int = 0) -> ShardState:
+        """See `ItemTable.copied`: the shard's items as they are now, for a snapshot."""
         with self._lock:
-            return self._items.copied()
+            return self._items.copied(shard)
 
-    def restore(self, state: ShardState) -> None:
-        """Hold these items, and no others. A backend is built when `tend` is called next."""
-        items = ItemTable.of(state)
+    def restore(self, state: ShardState, shard: int = 0) -> None:
+        """Hold these items of the shard, and no others of it."""
+        self.drop(shard)
         with self._lock:
-            backend = self._live.drop()
-            self._items = items
-            self._pools = TrendPools(items, self._index.trending_pool)
-        self._live.release(backend)
+            slots = self._items.put_many(state, shard).tolist()
+            for slot, vector in zip(slots, state.vectors, strict=True):
+                self._pools.note(slot)
+                self._live.note(slot, vector)
+        self._live.wake()
 
-    def vector_of(self, item_id: str) -> Float32Array | None:
-        """(dim,), a copy, or None; also of an item that is not available."""
+    def drop(self, shard: int) -> None:
+        """Hold no item of the shard."""
+        with self._lock:
+            slots = np.flatnonzero(self._items.shards == shard)
+            for slot, item_id in zip(slots.tolist(), self._items.slots.ids_at(slots), strict=True):
+                self._items.remove(item_id)
+                self._live.note(slot, None)
+        self._live.wake()
+
+    def vector_of(self, item_id: str, shards: Collection[int] = (0,)) -> Float32Array | None:
+        """(dim,), a copy, or None where none of the shards has it; also of an item that is not
+        available.
+        """
         with self._lock:
             slot = self._items.slots.slot_of(item_id)
-            return None if slot is None else self._items.slots.vectors[slot].copy()
+            if slot is None or self._items.shards[slot] not in shards:
+                return None
+            found: Float32Array = self._items.slots.vectors[slot].copy()
+            return found
 
     def tend(self) -> None:
         """What is to be done now and then: start to build a backend where it is due, and check.
 
-        Due: the shard has grown to `exact_below` items, or the backend's dead share has passed
+        Due: there are `exact_below` items, or the backend's dead share has passed
         `rebuild_dead_share`. A backend is dropped when half of `exact_below` is left. Raises what
         a job in the background raised.
         """
@@ -163,7 +185,7 @@ class Shard:
                 if len(self) < self._index.exact_below / 2:
                     dropped, due = self._live.drop(), False
             if due and not self._live.building:
-                self._live.build(Source(*self._items.slots.occupied(), self._items.slots.vectors))
+                self._live.build(Source(self._items.occupied, self._items.slots.vectors))
         self._live.release(dropped)
         self._live.wake()
         self._live.raise_failure()
@@ -210,6 +232,4 @@ class Shard:
 
     def _ranked(self, sight: Sight) -> list[list[RecalledItem] | None]:
         with self._lock:
-            if any(plan.items is not self._items for plan in sight.plans):  # restored meanwhile
-                return [None] * len(sight.plans)
-            return rank(sight.plans, sight.near, self._pools, self._share)
+            return rank(sight.plans, sight.near, self._items, self._pools, self._share)
