@@ -15,7 +15,7 @@ from index_service.blending import rank
 from index_service.checks import Checks
 from index_service.item_table import ItemTable, ShardState
 from index_service.live_index import LiveIndex, Source
-from index_service.nearest import Plan, comparing, plan_search, propose
+from index_service.nearest import Plan, comparing, plan_searches, propose
 from index_service.query import Query
 from index_service.slots import IntArray
 from index_service.trend_pools import TrendPools
@@ -211,7 +211,7 @@ class ItemIndex:
         """The first half of `search_many`: what is near. Most of it runs beside other threads."""
         with self._lock:
             below = self._index.exact_below
-            plans = [plan_search(each, self._items, self._live, below) for each in queries]
+            plans = plan_searches(queries, self._items, self._live, below)
         for plan in plans:
             if plan.by_backend and plan.query.vector is not None:
                 self._checks.saw(plan.query.vector)

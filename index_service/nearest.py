@@ -7,10 +7,12 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from index_service.admission import Admission
+from index_service.attributes import BoolArray
 from index_service.backend import NOTHING
 from index_service.item_table import ItemTable
 from index_service.live_index import LiveIndex
@@ -31,6 +33,14 @@ _UNEVEN = 4
 """Queries are searched together when none asks for so many times the items of another."""
 
 
+class Unwritten(NamedTuple):
+    """What the backend may not find as it is."""
+
+    slots: IntArray
+    is_in: BoolArray
+    """(used,): whether the slot is among these."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """How a query's nearest items are to be found, decided at one moment."""
@@ -48,18 +58,30 @@ class Plan:
     among: IntArray | None
     """Slots to compare, all of them admitted. They are looked up with the lock held: numpy gives
     nonsense of flags that change while it lists them."""
-    unwritten: list[int]
-    """Slots whose items the backend may not find as they are."""
+    unwritten: Unwritten | None
+    """None where the backend is not asked."""
 
 
-def plan_search(query: Query, items: ItemTable, live: LiveIndex, exact_below: int) -> Plan:
-    """The lock is held."""
+def plan_searches(
+    queries: Sequence[Query], items: ItemTable, live: LiveIndex, exact_below: int
+) -> list[Plan]:
+    """A plan for each query; the lock is held."""
+    unwritten: Unwritten | None = None
+    if live.backend is not None:
+        slots: IntArray = np.array(live.unwritten(), dtype=np.intp)
+        unwritten = Unwritten(slots, np.zeros(items.slots.used, dtype=np.bool_))
+        unwritten.is_in[slots] = True
+    return [_plan(query, items, unwritten, exact_below) for query in queries]
+
+
+def _plan(query: Query, items: ItemTable, unwritten: Unwritten | None, exact_below: int) -> Plan:
+    """`unwritten`: of the backend, if there is one."""
     admitted = Admission(items, query)
     wanted = 0
     if query.vector is not None:
         wanted = min(_NEAREST_PER_K * query.k + _NEAREST_MORE, admitted.count)
     total, used = len(items.slots), items.slots.used
-    by_backend = live.backend is not None and admitted.count >= max(exact_below, 1)
+    by_backend = unwritten is not None and admitted.count >= max(exact_below, 1)
     by_backend &= wanted > 0 and admitted.count >= _SCAN_BELOW * total
     fetched = 0
     if wanted and (by_backend or admitted.count >= _GATHER_BELOW * used):
@@ -73,7 +95,7 @@ def plan_search(query: Query, items: ItemTable, live: LiveIndex, exact_below: in
         fetched=fetched,
         by_backend=by_backend,
         among=None,
-        unwritten=live.unwritten() if by_backend else [],
+        unwritten=unwritten if by_backend else None,
     )
     return plan if fetched or not wanted else comparing(plan, items)
 
@@ -123,20 +145,11 @@ def propose(plans: Sequence[Plan], live: LiveIndex) -> list[IntArray]:
     return found
 
 
-def near_slots(
-    plan: Plan, found: IntArray, admitted: Admission, vectors: Float32Array
-) -> IntArray | None:
-    """The `wanted` nearest of the slots found and of those unwritten, by `vectors` (used, dim);
-    None when the backend gave too few. The lock is held.
-    """
-    if not plan.wanted:
-        return NOTHING.keys
-    if plan.unwritten:
-        found = np.union1d(found, np.array(plan.unwritten))
-    kept = admitted.keep(found)
-    if plan.fetched and len(kept) < plan.wanted:
-        return None
-    return kept[top(vectors[kept] @ _vector(plan), plan.wanted)]
+def with_unwritten(plan: Plan, found: IntArray) -> IntArray:
+    """What was found for the plan, each slot once, and what the backend could not find."""
+    if plan.unwritten is None or not len(plan.unwritten.slots):
+        return found
+    return np.concatenate([found[~plan.unwritten.is_in[found]], plan.unwritten.slots])
 
 
 def _stacked(plans: Sequence[Plan], members: list[int]) -> Float32Array:

@@ -90,7 +90,7 @@ class VectorSlots:
     def ids_at(self, slots: IntArray) -> list[str]:
         """The items in these slots. Raises LookupError when one is free."""
         id_at = self._id_at
-        ids = [id_at[slot] for slot in slots.tolist()]
+        ids = [*map(id_at.__getitem__, slots.tolist())]
         if None in ids:
             msg = f"slot {slots[ids.index(None)]} is free"
             raise LookupError(msg)

@@ -70,6 +70,8 @@ class TrendCounts:
         }
         # All at once: a query asks for few slots, and each numpy call costs as much as hundreds.
         ages = (clock - self._clocks[slots])[:, np.newaxis]
-        counts = self._counts[slots][:, list(half_lives)]  # (slots, names)
+        counts = self._counts.take(slots, axis=0)  # (slots, names)
+        if len(half_lives) < len(self._names):
+            counts = counts[:, list(half_lives)]
         found = bias(faded(counts, ages, np.array([*half_lives.values()])))
         return {self._names[place]: found[:, at] for at, place in enumerate(half_lives)}

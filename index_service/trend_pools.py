@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 
@@ -78,8 +78,7 @@ class TrendPools:
 
     def _in_order(self, query: Query, admitted: Admission) -> IntArray:
         """The pool of queries like this one, the most trending first."""
-        where = (query.shards and sorted(query.shards), dict(sorted(query.conditions.items())))
-        key = (encode(where), _direction(query.weights))
+        key = (_place(query), _direction(frozenset(query.weights.items())))
         pool, changes = self._pools.get(key), len(self._changes)
         if pool is None or changes - pool.begun > _CHANGED_SHARE * len(self._items.slots):
             # With what this query excludes: others don't.
@@ -106,9 +105,18 @@ class TrendPools:
         return blended(np.zeros(len(slots)), 0.0, query.weights, biases, {})
 
 
-def _direction(weights: Mapping[str, float]) -> bytes:
+def _place(query: Query) -> bytes:
+    """The same for queries that may return the same items, but for what they exclude."""
+    if not query.conditions and query.shards is None:
+        return b""
+    shards = None if query.shards is None else sorted(query.shards)
+    return encode((shards, dict(sorted(query.conditions.items()))))
+
+
+@lru_cache(64)
+def _direction(weights: frozenset[tuple[str, float]]) -> bytes:
     """The same for weights that rank nearly alike: a common factor changes no order."""
-    trends = {name: weight for name, weight in weights.items() if half_life_of(name) is not None}
+    trends = {name: weight for name, weight in weights if half_life_of(name) is not None}
     largest = max(map(abs, trends.values()), default=0.0)
     rounded = {name: round(4 * weight / largest) for name, weight in trends.items() if largest}
     return encode({name: rounded[name] for name in sorted(rounded) if rounded[name]})
