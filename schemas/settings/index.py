@@ -21,17 +21,16 @@ class IndexSettings(Section):
     """Of the backend `milvus`: a server's URL, or a file for Milvus Lite."""
     milvus_token: SecretStr | None = None
     """Of the backend `milvus`: the server's token, or user:password."""
-    exact_below: int = Field(default=64_000, ge=0)
-    """A shard with fewer items is searched exactly."""
+    exact_below: int = Field(default=32_000, ge=0)
+    """A node with fewer items, in all of its shards, compares them all."""
     target_recall: float = Field(default=0.995, gt=0, lt=1)
-    """Share of the true nearest 100 that a large shard is to find: how widely it searches follows
+    """Share of the true nearest 100 that a backend is to find: how widely it searches follows
     from samples of its queries."""
     max_unwritten: int = Field(default=2_048, ge=1)
     """Changes that may wait for the backend before reading of the topic is held back; until then
     they are compared one by one."""
     trending_pool: int = Field(default=1_000, ge=2)
-    """Above so many items a shard, or what a filter leaves of it, keeps its most trending ones at
-    hand."""
+    """Of more items, or of more that a filter leaves, so many that trend most are kept at hand."""
     ef_search: int = Field(default=100, ge=1)
     """hnswlib's breadth of search, to begin with."""
     ef_construction: int = Field(default=100, ge=1)
