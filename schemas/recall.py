@@ -60,7 +60,7 @@ where the user is."""
 Status = Literal["ok", "partial", "degraded", "error"]
 
 
-class RecalledItem(msgspec.Struct, frozen=True):
+class RecalledItem(msgspec.Struct, frozen=True, gc=False):
     """One item of a reply; items come by falling score."""
 
     item_id: str

@@ -18,7 +18,7 @@ from rich.table import Table
 from ops.console import out, print_json
 from schemas.settings import IndexSettings
 from schemas.vectors import Float32Array
-from tests.benchmarks.index_contestants import Contestant, InPlace, OfShard, Static, bare
+from tests.benchmarks.index_contestants import Contestant, InPlace, OfLive, OfShard, Static, bare
 from tests.benchmarks.index_world import DEPTH, Changes, World, recall
 from tests.benchmarks.rounds import parser
 
@@ -145,6 +145,8 @@ def contestants(
         "shard, hnsw": lambda _: OfShard("hnsw", **small),
         "shard, faiss-ivf": lambda _: OfShard("faiss-ivf", **small),
         "shard, exact": lambda _: OfShard("exact"),
+        "nearest only, hnsw": lambda _: OfLive("hnsw"),
+        "nearest only, faiss-ivf": lambda _: OfLive("faiss-ivf"),
         "hnswlib in place, ef 200": lambda _: InPlace(settings, 200),
         "Faiss IVF, nprobe 16": lambda _: bare("faiss-ivf", folder, 16),
         "exact": lambda _: bare("exact", folder),

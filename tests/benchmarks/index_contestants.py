@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
@@ -19,6 +20,7 @@ from index_service.slots import IntArray
 from schemas.settings import BackendName, IndexSettings, Settings, TowerSettings
 from schemas.vectors import Float32Array, ItemVector, pack_vector
 from tests.benchmarks.index_world import DIM, Changes
+from tests.benchmarks.nearest_only import NearestOnly
 from tests.support.polling import eventually
 
 _TENDED_OPERATIONS = 200
@@ -130,20 +132,38 @@ class Static(InPlace):
                 return
 
 
-class OfShard:
-    """A whole shard, ranking by the cosine alone, written as the feed of a node writes."""
+class Indexed(Protocol):
+    """What keeps a backend up with its items."""
 
-    def __init__(self, backend: BackendName, **index: object) -> None:
+    @property
+    def behind(self) -> bool: ...
+    def upsert(self, item: ItemVector) -> None: ...
+    def delete(self, item_id: str) -> None: ...
+    def tend(self) -> None: ...
+    def figures(self) -> dict[str, float]: ...
+    def close(self) -> None: ...
+
+
+class Kept(ABC):
+    """Written as the feed of a node writes."""
+
+    def __init__(
+        self, index: Callable[[Settings, Executor], Indexed], backend: BackendName, **options: int
+    ) -> None:
         self._settings = Settings(
             towers=TowerSettings(dim=DIM),
-            index=IndexSettings.model_validate({"backend": backend, **index}),
+            index=IndexSettings.model_validate({"backend": backend, **options}),
         )
         self._jobs = ThreadPoolExecutor(2)
-        self._shard = ItemIndex(self._settings, self._jobs)
+        self._index = index(self._settings, self._jobs)
+
+    @abstractmethod
+    def search(self, query: Float32Array, k: int) -> list[str]:
+        """See `Contestant`."""
 
     def load(self, ids: list[str], vectors: Float32Array) -> None:
         for item_id, vector in zip(ids, vectors, strict=True):
-            self._shard.upsert(_item(item_id, vector))
+            self._index.upsert(_item(item_id, vector))
         index = self._settings.index
         if index.backend != "exact" and len(ids) >= index.exact_below:
             eventually(self._builds, bool, "a backend is built", timeout_s=4 * _SETTLE_S)
@@ -151,25 +171,21 @@ class OfShard:
 
     def apply(self, changes: Changes) -> None:
         for number, (item_id, vector) in enumerate(zip(changes.ids, changes.vectors, strict=True)):
-            while self._shard.behind:
+            while self._index.behind:
                 time.sleep(0.0005)
-            self._shard.upsert(_item(item_id, vector))
+            self._index.upsert(_item(item_id, vector))
             if number % _TENDED_OPERATIONS == 0:
-                self._shard.tend()
+                self._index.tend()
         for item_id in changes.gone:
-            self._shard.delete(item_id)
+            self._index.delete(item_id)
 
     def flush(self) -> None:
-        while self._shard.figures()["unwritten"]:
-            self._shard.tend()
+        while self._index.figures()["unwritten"]:
+            self._index.tend()
             time.sleep(0.0005)
 
-    def search(self, query: Float32Array, k: int) -> list[str]:
-        found = self._shard.search(Query(query, k, scale=1.0, weights={}, trend_clock=0.0))
-        return [item.item_id for item in found]
-
     def note(self) -> str:
-        figures = self._shard.figures()
+        figures = self._index.figures()
         rebuilds = figures["rebuilds"] - 1
         return (
             f"breadth {figures['breadth']:.0f}, {rebuilds:.0f} rebuilds, "
@@ -177,12 +193,12 @@ class OfShard:
         )
 
     def close(self) -> None:
-        self._shard.close()
+        self._index.close()
         self._jobs.shutdown()
 
     def _builds(self) -> float:
-        self._shard.tend()
-        return self._shard.figures()["rebuilds"]
+        self._index.tend()
+        return self._index.figures()["rebuilds"]
 
     def _adjust(self, queries: Float32Array) -> None:
         """Let it find its breadth, as it would in its first seconds."""
@@ -192,8 +208,37 @@ class OfShard:
             for query in queries:
                 self.search(query, 100)
             time.sleep(0.12)
-            self._shard.tend()
-            breadths.append(self._shard.figures()["breadth"])
+            self._index.tend()
+            breadths.append(self._index.figures()["breadth"])
+
+
+class OfShard(Kept):
+    """A whole shard, ranking by the cosine alone."""
+
+    def __init__(self, backend: BackendName, **options: int) -> None:
+        super().__init__(self._made, backend, **options)
+
+    def _made(self, settings: Settings, jobs: Executor) -> ItemIndex:
+        self._shard = ItemIndex(settings, jobs)
+        return self._shard
+
+    def search(self, query: Float32Array, k: int) -> list[str]:
+        found = self._shard.search(Query(query, k, scale=1.0, weights={}, trend_clock=0.0))
+        return [item.item_id for item in found]
+
+
+class OfLive(Kept):
+    """The same backend under the same changes and checks, asked for what is near and no more."""
+
+    def __init__(self, backend: BackendName) -> None:
+        super().__init__(self._made, backend)
+
+    def _made(self, settings: Settings, jobs: Executor) -> NearestOnly:
+        self._live = NearestOnly(settings, jobs)
+        return self._live
+
+    def search(self, query: Float32Array, k: int) -> list[str]:
+        return self._live.nearest(query, k)
 
 
 def bare(name: BackendName, folder: Path, breadth: int | None = None) -> Contestant:
