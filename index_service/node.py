@@ -36,6 +36,8 @@ from schemas.status import Reading, RoleReport
 from schemas.topics import ITEM_VECTORS, topic_name
 
 _SEND_TIMEOUT_MS = 5_000
+_MAX_BATCH_BYTES = 1_000_000
+"""Of replies that go together; a broker takes 1 MiB unless told otherwise."""
 _BEAT_S = 0.5
 
 
@@ -183,6 +185,7 @@ class IndexNode:
         return AIOKafkaProducer(
             **self._settings.kafka.client_options(),
             linger_ms=0,
+            max_batch_size=_MAX_BATCH_BYTES,
             acks=1,
             request_timeout_ms=_SEND_TIMEOUT_MS,
         )

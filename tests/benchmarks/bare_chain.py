@@ -42,6 +42,7 @@ def agent_app(settings: Settings) -> faust.App:
     """Nothing on its way waits: no linger, no table, no acknowledgement to wait for."""
     app = faust.App(
         f"{settings.namespace}.floor-agent",
+        datadir=settings.embedded.data_dir / "floor-agent",
         broker=f"kafka://{settings.kafka.bootstrap_servers}",
         store="memory://",
         stream_wait_empty=False,

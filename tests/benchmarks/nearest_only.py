@@ -66,8 +66,10 @@ class NearestOnly:
         self._checks.saw(query)
         (found,) = self._live.search_many(query[np.newaxis], k)
         with self._live.lock:
-            unwritten = self._live.unwritten()
-            slots = np.union1d(found.keys, unwritten).astype(np.intp) if unwritten else found.keys
+            unwritten = np.array(self._live.unwritten(), dtype=np.intp)
+            known = np.zeros(self._items.slots.used, dtype=np.bool_)
+            known[unwritten] = True
+            slots = np.concatenate([found.keys[~known[found.keys]], unwritten])
             slots = slots[self._items.servable[slots]]
             cosines = self._items.slots.vectors.take(slots, axis=0) @ query
             best = top(cosines, k)

@@ -36,6 +36,7 @@ app = faust.App(
     os.environ["GROUP"],
     broker=f"kafka://{os.environ['BROKER']}",
     store="memory://",
+    datadir=os.environ["STATE_DIR"],
     topic_partitions=1,
     web_enabled=False,
 )
