@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 from rich.table import Table
 
+from index_service.node import SWITCH_S
 from ops.console import out, print_json
 from schemas.settings import IndexSettings
 from schemas.vectors import Float32Array
@@ -243,6 +244,7 @@ def _rate(rate: float | None) -> str:
 
 
 def main() -> None:
+    sys.setswitchinterval(SWITCH_S)  # as in a node
     options = parser("index", __doc__, rounds=Size().rounds)
     options.add_argument("--quick", action="store_true", help="5,000 items, 3 rounds: does it run?")
     options.add_argument("--items", type=int, nargs="+", default=Size().items)
