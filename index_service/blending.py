@@ -81,7 +81,7 @@ def _proposed(
     query, admitted = plan.query, plan.admitted
     if items.version != admitted.version:
         admitted = Admission(items, query)
-    near = with_unwritten(plan, found)
+    near = with_unwritten(plan, found, admitted)
     # A share of k, and k of them without a vector.
     trending = pools.best(
         query, admitted, math.ceil(query.k * (1.0 if query.vector is None else share))

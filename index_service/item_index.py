@@ -23,6 +23,11 @@ from schemas.recall import RecalledItem
 from schemas.settings import Settings
 from schemas.vectors import Float32Array, ItemVector
 
+_AT_ONCE = 500
+"""Items of a shard that come or go while searches wait: some 3 ms."""
+_PAUSE_S = 0.001
+"""Else who waits for the lock would hardly get it in between."""
+
 
 class Sight(NamedTuple):
     """What was near when queries came."""
@@ -139,23 +144,30 @@ class ItemIndex:
             return self._items.copied(shard)
 
     def restore(self, state: ShardState, shard: int = 0) -> None:
-        """Hold these items of the shard, and no others of it."""
-        self.drop(shard)
-        with self._lock:
-            slots = self._items.put_many(state, shard).tolist()
-            for slot, vector in zip(slots, state.vectors, strict=True):
-                self._pools.note(slot)
-                self._live.note(slot, vector)
-        self._live.wake()
+        """Hold these items of the shard, and no others of it. Others search meanwhile: they should
+        not ask for this shard.
+        """
+        while not self.drop_some(shard):
+            pass
+        for start in range(0, len(state.ids), _AT_ONCE):
+            part = state.part(start, start + _AT_ONCE)
+            with self._lock:
+                slots = self._items.put_many(part, shard).tolist()
+                for slot, vector in zip(slots, part.vectors, strict=True):
+                    self._pools.note(slot)
+                    self._live.note(slot, vector)
+            self._live.wake()
+            time.sleep(_PAUSE_S)
 
-    def drop(self, shard: int) -> None:
-        """Hold no item of the shard."""
+    def drop_some(self, shard: int) -> bool:
+        """Let go of some items of the shard; whether none is left."""
         with self._lock:
-            slots = np.flatnonzero(self._items.shards == shard)
+            slots = np.flatnonzero(self._items.shards == shard)[:_AT_ONCE]
             for slot, item_id in zip(slots.tolist(), self._items.slots.ids_at(slots), strict=True):
                 self._items.remove(item_id)
                 self._live.note(slot, None)
         self._live.wake()
+        return len(slots) < _AT_ONCE
 
     def vector_of(self, item_id: str, shards: Collection[int] = (0,)) -> Float32Array | None:
         """(dim,), a copy, or None where none of the shards has it; also of an item that is not

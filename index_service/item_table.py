@@ -41,6 +41,20 @@ class ShardState:
     step: int = 0
     """The newest trainer step likewise."""
 
+    def part(self, start: int, end: int) -> ShardState:
+        """The items from one place to the one before another."""
+        cut = slice(start, end)
+        return ShardState(
+            self.ids[cut],
+            self.vectors[cut],
+            self.available[cut],
+            self.clocks[cut],
+            {name: counts[cut] for name, counts in self.counts.items()},
+            self.attributes[cut],
+            self.trend_clock,
+            self.step,
+        )
+
 
 class ItemTable:
     """Items of some shards by slot. Its caller sees to it that one thread at a time is inside."""

@@ -145,11 +145,15 @@ def propose(plans: Sequence[Plan], live: LiveIndex) -> list[IntArray]:
     return found
 
 
-def with_unwritten(plan: Plan, found: IntArray) -> IntArray:
-    """What was found for the plan, each slot once, and what the backend could not find."""
+def with_unwritten(plan: Plan, found: IntArray, admitted: Admission) -> IntArray:
+    """What was found for the plan, each slot once, and what of the admitted the backend could not
+    find.
+    """
     if plan.unwritten is None or not len(plan.unwritten.slots):
         return found
-    return np.concatenate([found[~plan.unwritten.is_in[found]], plan.unwritten.slots])
+    slots, is_in = plan.unwritten
+    found = found[found < len(is_in)]  # what came later, by another thread, need not be found
+    return np.concatenate([found[~is_in[found]], admitted.keep(slots)])
 
 
 def _stacked(plans: Sequence[Plan], members: list[int]) -> Float32Array:

@@ -92,11 +92,16 @@ class NodeIndex:
         """The shard is loaded."""
         self._ready.add(partition)
 
-    def drop(self, partition: int) -> None:
-        """Hold the shard no longer."""
+    def shut(self, partition: int) -> None:
+        """The shard is searched no longer."""
         self._ready.discard(partition)
-        self._held.remove(partition)
-        self._items.drop(partition)
+
+    def drop_some(self, partition: int) -> bool:
+        """Let go of some of a shard that is shut; whether it is held no longer."""
+        gone = self._items.drop_some(partition)
+        if gone:
+            self._held.remove(partition)
+        return gone
 
     def apply(self, partition: int, change: ItemChange) -> None:
         """Change a shard that is held. Raises DecodeError as `ItemIndex.upsert` does."""

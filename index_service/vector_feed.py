@@ -107,7 +107,7 @@ class VectorFeed:
         first = await consumer.beginning_offsets(places) if places else {}
         last = await consumer.end_offsets(places) if places else {}
         for partition in given_up:
-            self._index.drop(partition)
+            await self._let_go(partition)
             del self._next[partition]
             self._ends.pop(partition, None)
             _log.info("event=shard_given_up shard=%d", partition)
@@ -119,6 +119,13 @@ class VectorFeed:
         consumer.assign([TopicPartition(self._topic, partition) for partition in self._next])
         for partition, offset in self._next.items():
             consumer.seek(TopicPartition(self._topic, partition), offset)
+
+    async def _let_go(self, partition: int) -> None:
+        self._index.shut(partition)
+        gone = False
+        while not gone:
+            gone = self._index.drop_some(partition)
+            await asyncio.sleep(0)  # recall gets its turn
 
     async def _poll(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, list[Record]]:
         if self._index.behind:

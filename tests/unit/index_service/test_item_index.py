@@ -13,12 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from index_service.backend import Neighbours
 from index_service.item_index import ItemIndex
 from index_service.query import Query
 from schemas.errors import DecodeError
 from schemas.recall import Channel, RecalledItem
 from schemas.settings import IndexSettings, Settings, TowerSettings
-from schemas.vectors import ItemVector, pack_vector, unpack_vector
+from schemas.vectors import Float32Array, ItemVector, pack_vector, unpack_vector
 from tests.support.step_executor import StepExecutor
 
 DIM = 8
@@ -403,3 +404,34 @@ def test_an_empty_index_answers() -> None:
     world.index.tend()
     assert world.check(world.query()) == []
     assert world.check(world.query(vector=None)) == []
+
+
+def test_items_that_come_while_the_backend_is_searched_do_no_harm(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(15, exact_below=1)
+    for number in range(60):
+        world.upsert(str(number))
+    world.settle()
+    world.upsert("0")  # something is unwritten
+    query = world.query(weights={})
+    old = {item_id: cosine_to(item, query) for item_id, item in world.truth.items()}
+    live = world.index._live
+    search_many = live.search_many
+
+    def later(queries: Float32Array, k: int) -> list[Neighbours]:
+        for number in range(600):  # more than there were slots for
+            world.upsert(f"new {number}")
+            while world.executor.waiting:
+                world.executor.step()
+        return search_many(queries, k)
+
+    monkeypatch.setattr(live, "search_many", later)
+    found = [item.item_id for item in world.index.search(query)]
+    monkeypatch.undo()
+    assert len(found) == query.k
+    assert {*found} <= {*world.truth}
+    assert [item_id for item_id in found if item_id in old] == [
+        item_id for item_id in sorted(old, key=lambda each: -old[each]) if item_id in found
+    ]
+    world.check(query)

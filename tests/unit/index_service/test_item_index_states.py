@@ -142,7 +142,7 @@ class IndexStates(RuleBasedStateMachine):
     @rule(shard=st.sampled_from(SHARDS))
     def give_up_and_take_again(self, shard: int) -> None:
         """A shard goes to another node and comes back, beside one that stays."""
-        self.index.drop(shard)
+        assert self.index.drop_some(shard)  # there are few
         assert self.index.count_in(shard) == 0
         assert len(self.index) == self.index.count_in(1 - shard)
         self.load(shard)

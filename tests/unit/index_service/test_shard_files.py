@@ -153,7 +153,8 @@ def test_a_shard_given_up_before_its_turn_is_not_written(tmp_path: Path) -> None
         node.index.open(partition)
     node.fill()
     node.files.save_some({0: 7, 1: 8})
-    node.index.drop(0)
+    node.index.shut(0)
+    assert node.index.drop_some(0)
     steps.step()
     assert [*tmp_path.rglob("*.shard")] == []
     node.files.save_some({1: 8})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from concurrent.futures import Executor
 from pathlib import Path
 
@@ -191,3 +192,26 @@ def test_a_write_that_fails_leaves_the_file_before(tmp_path: Path) -> None:
     with pytest.raises(SnapshotError, match="must be written"):
         saved(path, filled(), offset=2)
     assert read(path).offset == 1
+
+
+def test_a_large_shard_comes_and_goes_in_parts_beside_another() -> None:
+    source, other = shard(), shard()
+    for number in range(1_200):
+        source.upsert(item(number, f"a{number}", {"n": number}), shard=1)
+    for number in range(700):
+        other.upsert(item(number, f"b{number}", {}), shard=0)
+        other.upsert(item(number, f"old{number}", {}), shard=1)
+    beside = other.copied(0)
+    other.restore(source.copied(1), shard=1)
+    assert (other.count_in(0), other.count_in(1), len(other)) == (700, 1_200, 1_900)
+    for query in queries():
+        alone = source.search(query)
+        assert other.search(dataclasses.replace(query, shards=frozenset([1]))) == alone
+    parts = 1
+    while not other.drop_some(1):
+        parts += 1
+        assert other.count_in(0) == 700
+    assert (parts, other.count_in(1)) == (3, 0)
+    left = other.copied(0)
+    assert left.ids == beside.ids
+    np.testing.assert_array_equal(left.vectors, beside.vectors)
