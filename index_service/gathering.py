@@ -71,7 +71,7 @@ class Gatherer:
         """What this node's own shards give."""
         ready = self._index.ready
         found = self._index.search_many(queries, ready)
-        return [Found(items, len(ready), self._shards, self._index.step) for items in found]
+        return [Found(items, len(ready), self._shards, self._index.items.step) for items in found]
 
     def vectors_here(self, item_ids: Sequence[str]) -> dict[str, Float32Array]:
         """Vectors (dim,) of those items that this node's own shards know."""
@@ -87,7 +87,7 @@ class Gatherer:
             deadline_ms,
         )
         answered = len(ready.union(*(answer.shards for answer in answers)))
-        step = max([self._index.step, *(answer.step for answer in answers)])
+        step = max([self._index.items.step, *(answer.step for answer in answers)])
         return [
             Found(
                 best_of(query.k, [here[at], *(answer.found[at] for answer in answers)]),

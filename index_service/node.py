@@ -85,11 +85,11 @@ class IndexNode:
         """See `RoleProcess.report`."""
         figures = self._figures.report()
         if self._index is not None:
-            figures |= {"items": 0.0} | self._index.figures()
+            figures |= {"items": 0.0} | self._index.items.figures()
             figures["shards"] = float(len(self._index.held))
             figures["shards_ready"] = float(len(self._index.ready))
             figures["other_epoch"] = float(self._index.other_epoch)
-            figures["step"] = float(self._index.step)
+            figures["step"] = float(self._index.items.step)
         if self._link is not None:
             figures["peers"] = float(len(self._link.peers))
         if self._server is not None:
@@ -164,7 +164,7 @@ class IndexNode:
                     tasks.create_task(feed.run(lambda: share.partitions, link.held_in_replica))
                     tasks.create_task(self._serve(feed, link, producer, len(layout.partitions)))
         finally:
-            index.close()
+            index.items.close()
             for executor in (builder, disk):
                 executor.shutdown(wait=False, cancel_futures=True)
 

@@ -9,7 +9,6 @@ from itertools import chain
 
 from index_service.item_changes import ItemChange
 from index_service.item_index import ItemIndex
-from index_service.item_table import ShardState
 from index_service.query import Query
 from schemas.recall import RecalledItem
 from schemas.settings import Settings
@@ -19,20 +18,21 @@ from schemas.vectors import Float32Array
 class NodeIndex:
     """Which shards (partitions of `item-vectors`) are here, over one table of their items.
 
-    All methods belong to one thread, but for what says otherwise.
+    All methods belong to one thread; `items` is any thread's.
     """
 
     def __init__(self, settings: Settings, partitions: Iterable[int], executor: Executor) -> None:
         """`partitions` are held, empty and ready; for `executor` see `ItemIndex`."""
         self._epoch = settings.towers.epoch
-        self._items = ItemIndex(settings, executor)
+        self.items = ItemIndex(settings, executor)
+        """All that are here."""
         self._held = set(partitions)
         self._ready = set(self._held)
         self.other_epoch = 0
         """Changes left out, as their vectors are of another model."""
 
     def __len__(self) -> int:
-        return len(self._items)
+        return len(self.items)
 
     @property
     def held(self) -> set[int]:
@@ -45,48 +45,19 @@ class NodeIndex:
         return frozenset(self._ready)
 
     @property
-    def behind(self) -> bool:
-        """See `ItemIndex.behind`."""
-        return self._items.behind
-
-    @property
-    def trend_clock(self) -> float:
-        """The newest clock that an item came with."""
-        return self._items.trend_clock
-
-    @property
-    def step(self) -> int:
-        """The newest trainer step that an item came with."""
-        return self._items.step
-
-    @property
     def fields(self) -> list[str]:
         """Attributes that some item has, sorted."""
-        return sorted(self._items.fields)
-
-    def figures(self) -> dict[str, float]:
-        """See `ItemIndex.figures`; from any thread."""
-        return self._items.figures()
+        return sorted(self.items.fields)
 
     def figures_by_shard(self) -> dict[int, dict[str, float]]:
         """What is reported of each shard that is held; from any thread."""
-        return {number: {"items": float(self.count_in(number))} for number in list(self._held)}
-
-    def count_in(self, partition: int) -> int:
-        """Items of a shard; from any thread."""
-        return self._items.count_in(partition)
+        return {
+            number: {"items": float(self.items.count_in(number))} for number in list(self._held)
+        }
 
     def hold(self, partition: int) -> None:
         """An empty shard, to be loaded."""
         self._held.add(partition)
-
-    def restore(self, partition: int, state: ShardState) -> None:
-        """Load a shard that is held with these items; from any thread."""
-        self._items.restore(state, partition)
-
-    def copied(self, partition: int) -> ShardState:
-        """A shard's items, for a snapshot; from any thread."""
-        return self._items.copied(partition)
 
     def open(self, partition: int) -> None:
         """The shard is loaded."""
@@ -98,7 +69,7 @@ class NodeIndex:
 
     def drop_some(self, partition: int) -> bool:
         """Let go of some of a shard that is shut; whether it is held no longer."""
-        gone = self._items.drop_some(partition)
+        gone = self.items.drop_some(partition)
         if gone:
             self._held.remove(partition)
         return gone
@@ -106,19 +77,11 @@ class NodeIndex:
     def apply(self, partition: int, change: ItemChange) -> None:
         """Change a shard that is held. Raises DecodeError as `ItemIndex.upsert` does."""
         if change.vector is None:
-            self._items.delete(change.item_id)
+            self.items.delete(change.item_id)
         elif change.vector.epoch != self._epoch:
             self.other_epoch += 1
         else:
-            self._items.upsert(change.vector, partition)
-
-    def tend(self) -> None:
-        """See `ItemIndex.tend`."""
-        self._items.tend()
-
-    def close(self) -> None:
-        """Stop the building of backends."""
-        self._items.close()
+            self.items.upsert(change.vector, partition)
 
     def search_many(
         self, queries: Sequence[Query], partitions: Collection[int]
@@ -127,7 +90,7 @@ class NodeIndex:
         if not self._held.issubset(partitions):
             shards = frozenset(partitions)
             queries = [dataclasses.replace(query, shards=shards) for query in queries]
-        return self._items.search_many(queries)
+        return self.items.search_many(queries)
 
     def vectors_of(
         self, item_ids: Iterable[str], partitions: Collection[int]
@@ -136,7 +99,7 @@ class NodeIndex:
         return {
             item_id: vector
             for item_id in item_ids
-            if (vector := self._items.vector_of(item_id, partitions)) is not None
+            if (vector := self.items.vector_of(item_id, partitions)) is not None
         }
 
 

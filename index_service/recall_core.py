@@ -60,7 +60,7 @@ class RecallCore:
         if isinstance(plan, RecallReply):
             return plan
         (items,) = self.index.search_many([plan.query], ready)
-        return self.reply(plan.reason, Found(items, len(ready), len(ready), self.index.step))
+        return self.reply(plan.reason, Found(items, len(ready), len(ready), self.index.items.step))
 
     def plan(
         self,
@@ -118,7 +118,7 @@ class RecallCore:
             weights=record.weights,
             # A record may be older than the counts; decayed to its clock, what trended then and
             # what trends now would weigh the same.
-            trend_clock=max(record.trend_clock, self.index.trend_clock),
+            trend_clock=max(record.trend_clock, self.index.items.trend_clock),
             marks=session_marks(record.latest)
             | {SIMILAR: record.similar, TOGETHER: record.together}
             | _context_marks(record),
@@ -138,7 +138,7 @@ class RecallCore:
 
         In a context those of the record of anyone in it: the settings know none of a context.
         """
-        clock, marks = self.index.trend_clock, {}
+        clock, marks = self.index.items.trend_clock, {}
         if anyone is not None:
             scale, weights, marks = anyone.scale, anyone.weights, _context_marks(anyone)
             clock = max(clock, anyone.trend_clock)

@@ -42,4 +42,4 @@ class ShardAnswers:
             return ShardAnswer("error")
         vectors = self._index.vectors_of(call.vectors_of, shards)
         packed = {item: pack_vector(vector) for item, vector in vectors.items()}
-        return ShardAnswer("ok", shards, found, packed, self._index.step)
+        return ShardAnswer("ok", shards, found, packed, self._index.items.step)

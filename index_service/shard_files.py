@@ -86,7 +86,7 @@ class ShardFiles:
             text = "event=snapshot_unusable shard=%d offset=%d end=%d"
             _log.warning(text, partition, snapshot.offset, end)
             return 0
-        self._index.restore(partition, snapshot.state)
+        self._index.items.restore(snapshot.state, partition)
         self._saved[partition] = snapshot.offset
         self._figures.counts["shards_restored"] += 1
         text = "event=shard_restored shard=%d items=%d offset=%d"
@@ -95,7 +95,7 @@ class ShardFiles:
 
     def _write(self, partition: int, offset: int) -> None:
         # The items may be newer than the offset: what is read again from there ends the same.
-        state = self._index.copied(partition)
+        state = self._index.items.copied(partition)
         if partition not in self._index.ready:  # given up meanwhile: there may be no more of them
             self._saved.pop(partition, None)
             return

@@ -91,7 +91,7 @@ class VectorFeed:
                 for partition, records in (await self._poll(consumer)).items():
                     await self._apply(partition.partition, records)
                 await self._look_if_loaded(consumer)
-                self._index.tend()
+                self._index.items.tend()
                 self._files.save_some(self._next)
 
     async def _hold(
@@ -128,7 +128,7 @@ class VectorFeed:
             await asyncio.sleep(0)  # recall gets its turn
 
     async def _poll(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, list[Record]]:
-        if self._index.behind:
+        if self._index.items.behind:
             await asyncio.sleep(_BEHIND_S)  # the backends catch up
             return {}
         try:
@@ -176,7 +176,7 @@ class VectorFeed:
                 del self._ends[partition]
                 self._index.open(partition)
                 text = "event=shard_loaded shard=%d items=%d"
-                _log.info(text, partition, self._index.count_in(partition))
+                _log.info(text, partition, self._index.items.count_in(partition))
             else:
                 behind += end - position
         if behind:

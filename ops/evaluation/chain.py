@@ -185,7 +185,7 @@ class _VectorTopic:
             key = item_id.encode()
             index.apply(partition_of(key, shards), decode_change(key, value, None))
         self._values.clear()
-        index.tend()
+        index.items.tend()
 
 
 class InlineExecutor(Executor):

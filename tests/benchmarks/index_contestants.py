@@ -230,8 +230,8 @@ class OfShard(Kept):
 class OfLive(Kept):
     """The same backend under the same changes and checks, asked for what is near and no more."""
 
-    def __init__(self, backend: BackendName) -> None:
-        super().__init__(self._made, backend)
+    def __init__(self, backend: BackendName, **options: int) -> None:
+        super().__init__(self._made, backend, **options)
 
     def _made(self, settings: Settings, jobs: Executor) -> NearestOnly:
         self._live = NearestOnly(settings, jobs)

@@ -285,17 +285,21 @@ def test_recall_is_the_share_of_the_true_nearest_found() -> None:
     assert recall(truth, truth, 4) == 1.0
 
 
+_BACKENDS = ("hnsw", "faiss-ivf")
+
+
 @pytest.mark.parametrize("kind", ["clustered", "unclustered"])
 def test_the_index_bench_changes_and_asks_every_contestant(kind: str) -> None:
     size = index.Size(items=(1_500,), rounds=2, queries=6)
     rows = {row.contestant: row for row in index.measure(size, (kind,))}
-    assert len(rows) == 8
+    assert len(rows) == 10
     for name, row in rows.items():
         still = name.startswith("static")
         assert (row.rounds, row.operations_per_s is None) == ((0, True) if still else (2, False))
         assert row.recall_10_worst <= min(row.recall_10_first, row.recall_10_last)
     for name in ("exact", "shard, exact"):
         assert rows[name].recall_10_worst == rows[name].recall_100_worst == 1.0
-    for name in ("shard, hnsw", "shard, faiss-ivf"):
+    backends = [f"{what}, {name}" for what in ("shard", "nearest only") for name in _BACKENDS]
+    for name in backends:
         assert rows[name].recall_100_worst > 0.95
         assert "rebuilds" in rows[name].note

@@ -38,7 +38,7 @@ def index() -> Iterator[NodeIndex]:
             counts = {"positives@5000": 5.0} if name == "d" else {}
             index.apply(at % 2, ItemChange(name, item(name, vector, counts=counts)))
         yield index
-        index.close()
+        index.items.close()
 
 
 @pytest.fixture

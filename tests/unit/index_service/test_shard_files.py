@@ -91,7 +91,7 @@ def test_shards_come_back_with_the_offset_to_read_on_from(
     known = other.index.vectors_of(ids, {0, 1})
     for number, item_id in enumerate(ids):
         np.testing.assert_array_equal(known[item_id], VECTORS[number])
-    assert (other.index.step, other.index.trend_clock) == (5, 9.0)
+    assert (other.index.items.step, other.index.items.trend_clock) == (5, 9.0)
 
 
 def test_shards_that_change_all_the_time_are_each_written_once_a_round(
