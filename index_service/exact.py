@@ -40,7 +40,7 @@ class ExactBackend:
     def delete(self, keys: IntArray) -> None:
         """See `Backend.delete`."""
         with self._lock:
-            self._held.remove(self._held.among(keys))
+            self._held.remove(self._held.among(np.unique(keys)))
 
     def search(self, query: Float32Array, k: int) -> Neighbours:
         """See `Backend.search`; exact."""

@@ -65,7 +65,7 @@ class FaissBackend(ABC):
     def delete(self, keys: IntArray) -> None:
         """See `Backend.delete`."""
         with self._lock:
-            gone = self._held.among(keys)
+            gone = self._held.among(np.unique(keys))
             self._held.remove(gone)
             self._take_out(gone)
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from index_service.figures import NodeFigures
-from index_service.node_index import NodeIndex, best_of
+from index_service.node_index import NodeIndex
 from index_service.peers import Peers
 from index_service.query import Query
 from index_service.recall_core import Found
 from index_service.shard_calls import ShardCalls
 from index_service.shard_wire import to_wire
+from schemas.recall import RecalledItem
 from schemas.settings import Settings
 from schemas.shards import ShardAnswer, ShardCall
 from schemas.topics import partition_of
@@ -90,7 +92,7 @@ class Gatherer:
         step = max([self._index.items.step, *(answer.step for answer in answers)])
         return [
             Found(
-                best_of(query.k, [here[at], *(answer.found[at] for answer in answers)]),
+                _best_of(query.k, [here[at], *(answer.found[at] for answer in answers)]),
                 answered,
                 self._shards,
                 step,
@@ -150,3 +152,16 @@ class Gatherer:
             for future in waiting:
                 future.cancel()
         return answers
+
+
+def _best_of(k: int, found: Iterable[list[RecalledItem]]) -> list[RecalledItem]:
+    """The k best of lists that each go by falling score; an item that is in several, once."""
+    lists = list(found)
+    if len(lists) == 1:
+        return lists[0][:k]
+    best: dict[str, RecalledItem] = {}
+    for item in sorted(chain(*lists), key=lambda item: (-item.score, item.item_id)):
+        if len(best) == k:
+            break
+        best.setdefault(item.item_id, item)
+    return list(best.values())

@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Executor
-from typing import NamedTuple
 
 import numpy as np
 
@@ -17,7 +16,6 @@ from index_service.item_table import ItemTable, ShardState
 from index_service.live_index import LiveIndex, Source
 from index_service.nearest import Plan, comparing, plan_searches, propose
 from index_service.query import Query
-from index_service.slots import IntArray
 from index_service.trend_pools import TrendPools
 from schemas.recall import RecalledItem
 from schemas.settings import Settings
@@ -27,13 +25,6 @@ _AT_ONCE = 500
 """Items of a shard that come or go while searches wait: some 3 ms."""
 _PAUSE_S = 0.001
 """Else who waits for the lock would hardly get it in between."""
-
-
-class Sight(NamedTuple):
-    """What was near when queries came."""
-
-    plans: Sequence[Plan]
-    near: Sequence[IntArray]
 
 
 class ItemIndex:
@@ -217,31 +208,23 @@ class ItemIndex:
 
     def search_many(self, queries: Sequence[Query]) -> list[list[RecalledItem]]:
         """`search` for each query: near items of all are looked for together."""
-        return self.answer(self.look(queries))
-
-    def look(self, queries: Sequence[Query]) -> Sight:
-        """The first half of `search_many`: what is near. Most of it runs beside other threads."""
         with self._lock:
             below = self._index.exact_below
             plans = plan_searches(queries, self._items, self._live, below)
         for plan in plans:
             if plan.by_backend and plan.query.vector is not None:
                 self._checks.saw(plan.query.vector)
-        return Sight(plans, propose(plans, self._live))
-
-    def answer(self, sight: Sight) -> list[list[RecalledItem]]:
-        """The second half: the best of what is near, and of what comes by the other channels."""
-        found = self._ranked(sight)
+        found = self._ranked(plans)
         again = [at for at, items in enumerate(found) if items is None]
         if again:
             # A filter, or deletes, left less of what the backend gave than was wanted.
             with self._lock:
-                plans = [comparing(sight.plans[at], self._items) for at in again]
-            compared = self._ranked(Sight(plans, propose(plans, self._live)))
-            for at, items in zip(again, compared, strict=True):
+                plans = [comparing(plans[at], self._items) for at in again]
+            for at, items in zip(again, self._ranked(plans), strict=True):
                 found[at] = items
         return [items or [] for items in found]
 
-    def _ranked(self, sight: Sight) -> list[list[RecalledItem] | None]:
+    def _ranked(self, plans: Sequence[Plan]) -> list[list[RecalledItem] | None]:
+        near = propose(plans, self._live)
         with self._lock:
-            return rank(sight.plans, sight.near, self._items, self._pools, self._share)
+            return rank(plans, near, self._items, self._pools, self._share)

@@ -41,8 +41,8 @@ class KeyedVectors:
         self.held[keys] = True
 
     def among(self, keys: IntArray) -> IntArray:
-        """Those of the keys that are held, each once."""
-        known = np.unique(keys[keys < len(self.held)])
+        """Those of distinct keys that are held."""
+        known = keys[keys < len(self.held)]
         return known[self.held[known]]
 
     def remove(self, keys: IntArray) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import Executor
-from itertools import chain
 
 from index_service.item_changes import ItemChange
 from index_service.item_index import ItemIndex
@@ -101,16 +100,3 @@ class NodeIndex:
             for item_id in item_ids
             if (vector := self.items.vector_of(item_id, partitions)) is not None
         }
-
-
-def best_of(k: int, found: Iterable[list[RecalledItem]]) -> list[RecalledItem]:
-    """The k best of lists that each go by falling score; an item that is in several, once."""
-    lists = list(found)
-    if len(lists) == 1:
-        return lists[0][:k]
-    best: dict[str, RecalledItem] = {}
-    for item in sorted(chain(*lists), key=lambda item: (-item.score, item.item_id)):
-        if len(best) == k:
-            break
-        best.setdefault(item.item_id, item)
-    return list(best.values())
