@@ -10,6 +10,7 @@ from torch import Tensor
 from schemas.settings import TowerSettings
 from towers.arrays import Floats, Ints, State
 from towers.blend import BlendWeights
+from towers.pieces import Pieces
 from towers.probes import Probe
 from towers.recall_meter import RecallMeter
 
@@ -22,14 +23,14 @@ class Judge:
         self._meter = RecallMeter()
         self.blend = BlendWeights(settings)
 
-    def judge(
+    def judging(
         self,
         probes: list[Probe],
         users: Tensor,
         vectors: Floats,
         servable: npt.NDArray[np.bool_],
-    ) -> Ints:
-        """(probes,): rank of each positive, 0 the top; then it teaches the weights.
+    ) -> Pieces[Ints]:
+        """(probes,): rank of each positive, 0 the top; then it teaches the weights: each a piece.
 
         users: (probes, dim); vectors: (items, dim); servable: (items,). One that could not be
         recalled, as it was unknown or can't be served, ranks after all and teaches nothing.
@@ -46,6 +47,7 @@ class Judge:
             found[place] = probe.rank(scores, servable)
             if self.blend.learns:
                 probe.teach(self.blend, near, scores, servable, self._settings)
+            yield
         self._meter.add(found)
         return found
 

@@ -22,6 +22,7 @@ from towers.judge import Judge
 from towers.listing import named
 from towers.model import TwoTower
 from towers.observer import Observer
+from towers.pieces import Pieces, finished
 from towers.publisher import Current
 from towers.related import view
 from towers.trend import TrendCounts
@@ -178,14 +179,24 @@ class Learner:
 
         Replayed ones ride along: a share `replay` of `towers.replay` for each.
         """
-        self.settle()
+        return finished(self.learning(batch, replay))
+
+    def learning(self, batch: int, replay: float = 1.0) -> Pieces[StepReport | None]:
+        """`learn_many` in pieces of few milliseconds.
+
+        In between, samples may be observed, items put and records made; no other step begun, and
+        no checkpoint made.
+        """
+        yield from self.world.settling()
         prepared = self._batches.next(self.world, batch, replay)
         if prepared is None:
             return None
         new, rows = prepared
-        outcome = self._model.learn(rows)
-        found = self._rank(new, outcome.users)  # by the item vectors from before this step
+        outcome = yield from self._model.learning(rows)
         self.step += 1
+        yield
+        # By the item vectors from before this step.
+        found = yield from self._ranking(new, outcome.users)
         share = max(1 / self.step, 1 / _LOSS_WINDOW)
         past = outcome.loss if math.isnan(self._loss) else self._loss
         self._loss = past + share * (outcome.loss - past)
@@ -279,14 +290,15 @@ class Learner:
     def _user(self, user_id: str) -> User:
         return User() if user_id == ANYONE else self.world.users[user_id]
 
-    def _rank(self, new: Ints, users: Tensor) -> Ints:
+    def _ranking(self, new: Ints, users: Tensor) -> Pieces[Ints]:
         probes, rows = [], []
         for row, number in enumerate(new.tolist()):
             probe = self.world.probes.pop(number, None)
             if probe is not None:
                 probes.append(probe)
                 rows.append(row)
-        return self._judge.judge(probes, users[rows], self.vectors, self.world.catalogue.servable)
+        catalogue = self.world.catalogue
+        return self._judge.judging(probes, users[rows], self.vectors, catalogue.servable)
 
     def _refresh(self, rows: Ints) -> None:
         self._vectors = grown(self._vectors, len(self.world.catalogue))

@@ -16,6 +16,7 @@ from towers.history import history_means, history_weights
 from towers.item_tower import ItemTower
 from towers.loss import LOSSES, Contest
 from towers.meeting import by_cosine, by_product
+from towers.pieces import Pieces, finished
 from towers.user_tower import make_user_tower
 from towers.vocabulary import Starts, Vocabulary
 
@@ -94,6 +95,10 @@ class TwoTower:
 
     def learn(self, batch: Batch) -> Outcome:
         """One step on every row that the batch reads."""
+        return finished(self.learning(batch))
+
+    def learning(self, batch: Batch) -> Pieces[Outcome]:
+        """`learn` in pieces; in between, users may be encoded and items put."""
         self._count(batch)
         users = batch.users
         column_items = np.concatenate([batch.targets, batch.uniform])  # (columns,)
@@ -118,8 +123,10 @@ class TwoTower:
             torch.from_numpy(batch.passed_absent),
         )
         loss = LOSSES[self._settings.objective](contest, self._settings)
+        yield
         self._adam.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch gives it no types
+        yield
         self._adam.step()
         self.items.learn(read)
         self.user_features.learn(feature_leaf)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +24,7 @@ from towers.arrays import Floats, State, ints, packed, unpacked
 from towers.catalogue import Catalogue
 from towers.frequency import FrequencyEstimate
 from towers.model import TwoTower
+from towers.pieces import Pieces, finished
 from towers.probes import Probe
 from towers.recall_meter import stride
 from towers.related import Related, View, view
@@ -42,13 +45,19 @@ class Observed(NamedTuple):
     """Items that no record described and no sample named before."""
 
 
-class Before(NamedTuple):
+@dataclass(frozen=True)
+class Before:
     """The counts from before a call of `observe`."""
 
     counts: TrendCounts
     """A copy."""
     shown: set[str]
     """Items whose exposures came with the call."""
+
+    @cached_property
+    def biases(self) -> Floats:
+        """(counts, items): by which all positives of the call are ranked."""
+        return self.counts.biases()
 
 
 class Sighted(NamedTuple):
@@ -84,7 +93,7 @@ class Observer:
         """Samples by what became of them."""
         self.probes: dict[int, Probe] = {}
         """Of pending positives that will be ranked, by their number in the replay buffer."""
-        self._sighted: list[Sighted] = []
+        self._sighted: deque[Sighted] = deque()
         self._examples: list[Example] = []  # of the call in hand
         self._offered = 0  # items known since an earlier call: recall could offer them
         self._samples = SeenSamples(trainer.sample_window)
@@ -138,17 +147,20 @@ class Observer:
         return observed._replace(users=list(touched))
 
     def settle(self) -> None:
-        """Do what no user's record must wait for: the probes, and which items occur together.
+        """Do what no user's record must wait for: the probes, and which items occur together."""
+        finished(self.settling())
 
-        Nothing of the last call counts for the probes of its own positives.
+    def settling(self) -> Pieces[None]:
+        """`settle` in pieces; what is observed in between is settled too.
+
+        Which items occur together is counted once all probes are made, so that nothing counts for
+        the probe of a positive that came with it or before it.
         """
-        biases: dict[int, Floats] = {}  # by call of `observe`
-        for sighted in self._sighted[: self._room_for_probes()]:
-            counts = sighted.before.counts
-            if id(counts) not in biases:
-                biases[id(counts)] = counts.biases()
-            self.probes[sighted.number] = self._probe(sighted, biases[id(counts)])
-        self._sighted = []
+        while self._sighted:
+            sighted = self._sighted.popleft()
+            if self._room_for_probes():
+                self.probes[sighted.number] = self._probe(sighted)
+            yield
         self.related.flush(self.trend.clock, len(self.catalogue))
 
     def item(self, item_id: str, discovered: list[int]) -> int:
@@ -221,8 +233,9 @@ class Observer:
         number = self.replay.appended + len(self._examples)
         self._sighted.append(Sighted(number, item, sample, view(user), before))
 
-    def _probe(self, sighted: Sighted, biases: Floats) -> Probe:
+    def _probe(self, sighted: Sighted) -> Probe:
         number, item, sample, viewed, before = sighted
+        biases = before.biases
         known = biases.shape[1]
         own = biases[:, item].copy() if item < known else _NO_BIASES
         if sample.item_id not in before.shown:

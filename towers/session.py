@@ -181,10 +181,14 @@ class Session:
         trainer, learner, now_s = self._settings.trainer, self._core.learner, time.monotonic()
         if now_s < self._next_step_s and learner.pending < trainer.batch:
             return False
-        began_s = time.perf_counter()
-        if learner.learn_many(trainer.batch, replay_share(self._behind)) is None:
+        before, took_s, began_s = learner.step, 0.0, time.perf_counter()
+        for _ in learner.learning(trainer.batch, replay_share(self._behind)):
+            took_s += time.perf_counter() - began_s
+            self._serve_more()
+            began_s = time.perf_counter()
+        if learner.step == before:
             return False
-        self._metrics.step_seconds.observe(time.perf_counter() - began_s)
+        self._metrics.step_seconds.observe(took_s + time.perf_counter() - began_s)
         self._next_step_s = now_s + trainer.learn_every_ms / 1e3
         return True
 

@@ -18,8 +18,9 @@ from towers.arrays import State, unpacked
 from towers.checkpoint import CheckpointStore
 from towers.core import Core, Links
 from towers.inbox import Inbox, Incoming, Positions
-from towers.learner import Learner
+from towers.learner import Learner, StepReport
 from towers.metrics import TrainerMetrics
+from towers.pieces import Pieces
 from towers.published_log import ReadBack
 from towers.redis_writer import RedisWriter
 from towers.saver import CheckpointSaver
@@ -265,3 +266,24 @@ def test_a_new_item_is_published_at_once_and_what_moved_later(tmp_path: Path) ->
     assert published == 9  # each item once: the next look at what moved is an hour away
     rig.positives.send(batch(sample("u1", "new", "r41"), offset=41))
     rig.turns_until("publishes", published + 1)
+
+
+def test_who_acts_while_a_step_is_learned_has_a_record_before_it_is_over(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, batch=64)
+    learning = rig.learner.learning
+    seen: list[int] = []
+
+    def learning_while_they_act(batch: int, replay: float) -> Pieces[StepReport | None]:
+        pieces = learning(batch, replay)
+        for _ in range(10):
+            next(pieces)
+            seen.append(len(written(rig)))
+            rig.positives.send(*clicks(1, begin=39 + len(seen)))
+            yield
+        return (yield from pieces)
+
+    rig.learner.learning = learning_while_they_act  # type: ignore[method-assign, assignment]
+    rig.positives.send(*clicks(40))
+    rig.session.turn()
+    assert rig.learner.step == 1
+    assert seen == list(range(40, 50))  # whoever acted before a piece has a record after it
