@@ -19,6 +19,8 @@ def bag_sums(table: Tensor, rows: Ints, weights: Floats, lengths: Ints) -> Tenso
 
     table: (rows, dim). rows, weights: (entries,), the bags end to end; lengths: (bags,).
     """
+    if not torch.is_grad_enabled():
+        return _sums(table, rows, weights, lengths)  # autograd's way there takes a third more
     sums: Tensor = _BagSums.apply(table, rows, weights, lengths)  # type: ignore[no-untyped-call]
     return sums
 

@@ -17,7 +17,6 @@ TRAIL = 12
 _RENORMALISE = 64.0  # half-lives after which the landmark moves up
 _HALF_LIFE = 50_000.0
 _BLOCK = 16  # trails in one pass
-_SUMS = 100_000  # of their items, in one pass
 _NONE = -1
 
 Listed = tuple[Ints, Doubles]
@@ -49,7 +48,7 @@ class CoOccurrence:
     the probability weight / (weight + weakest), and their sum (randomised admission: Ben Basat et
     al., INFOCOM 2017): so what is counted can't be ousted by what comes once. Chance is a hash of
     the pair and the clock. Of more than `at_once` at once, so many are drawn and stand for all:
-    where items come that fast, a sample tells as much. Memory: 12 bytes a partner and 8
+    where items come that fast, a sample tells as much. Memory: 12 bytes a partner and 20
     an item, of all items known.
     """
 
@@ -66,6 +65,8 @@ class CoOccurrence:
         self._partners = np.full((0, partners), _NONE, np.int32)  # (items, partners)
         self._counts: Doubles = np.zeros((0, partners))
         self._totals: Doubles = np.zeros(0)
+        self._sums: Doubles = np.zeros(0)  # (items,), zeros
+        self._places = np.zeros(0, np.int32)  # (items,), anything
         self._items = 0
         self._landmark = 0.0
         self._clock = 0.0
@@ -117,9 +118,8 @@ class CoOccurrence:
         actions: weights of each trail's items, 1 if there are none.
         """
         found: list[Listed] = []
-        block = max(1, min(_BLOCK, _SUMS // max(self._items, 1)))
-        for start in range(0, len(trails), block):
-            some = slice(start, start + block)
+        for start in range(0, len(trails), _BLOCK):
+            some = slice(start, start + _BLOCK)
             found += self._beside(trails[some], hidden[some], actions and actions[some])
         return found
 
@@ -129,12 +129,12 @@ class CoOccurrence:
         hidden: Sequence[Ints],
         actions: Sequence[list[float]] | None,
     ) -> list[Listed]:
-        known, growth = self._items, self._growth()
+        growth = self._growth()
         lengths = ints(map(len, trails))
         rows = ints(chain.from_iterable(trails))
         owners = np.repeat(np.arange(len(trails)), lengths)
         ages = np.arange(len(rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        old = rows < known
+        old = rows < self._items
         rows, owners, ages = rows[old], owners[old], ages[old]
         shares = self._manner.decay**ages / np.sqrt(1 + self._totals[rows] / growth)  # (rows,)
         if actions:
@@ -144,18 +144,29 @@ class CoOccurrence:
         taken = np.flatnonzero(partners != _NONE)
         own = taken // partners.shape[1]  # the row of each
         values = self._counts[rows].ravel()[taken] * (shares / growth)[own]
-        places = partners.ravel()[taken] + (owners * known)[own]
-        sums = np.bincount(places, values, len(trails) * known)  # a stretch for each trail
-        begins = np.arange(len(trails) + 1) * known
-        unwanted = np.concatenate(hidden)
-        unwanted_by = np.repeat(begins[:-1], ints(map(len, hidden)))
-        sums[(unwanted + unwanted_by)[unwanted < known]] = 0.0
-        filled = np.flatnonzero(sums > 0)  # of doubles it would take six times as long
-        ends = np.searchsorted(filled, begins)
-        items = filled - np.repeat(begins[:-1], np.diff(ends))
-        norms = np.sqrt(1 + self._totals[items] / growth)
-        strengths: Doubles = self._manner.scale * sums[filled] / norms
-        return [(items[i:j], strengths[i:j]) for i, j in pairwise(ends.tolist())]
+        items = partners.ravel()[taken].astype(np.int64)
+        ends = np.searchsorted(owners[own], np.arange(len(trails) + 1))
+        found = []
+        for (i, j), unwanted in zip(pairwise(ends.tolist()), hidden, strict=True):
+            others, sums = self._summed(items[i:j], values[i:j], unwanted)
+            norms = np.sqrt(1 + self._totals[others] / growth)
+            found.append((others, self._manner.scale * sums / norms))
+        return found
+
+    def _summed(self, items: Ints, values: Doubles, unwanted: Ints) -> Listed:
+        """The distinct items that have any, without the unwanted, and the sum of each.
+
+        In sums of all items, which are 0 between two calls: what is not named costs nothing.
+        """
+        np.add.at(self._sums, items, values)
+        self._sums[unwanted[unwanted < self._items]] = 0.0
+        numbers = np.arange(len(items), dtype=np.int32)
+        self._places[items] = numbers
+        distinct = items[self._places[items] == numbers]  # each where it comes last
+        sums = self._sums[distinct]
+        self._sums[items] = 0.0
+        there = sums > 0
+        return distinct[there], sums[there]
 
     def _count(self, rows: Ints, partners: Ints, weights: Doubles) -> None:
         """Add weights to pairs, each named any number of times."""
@@ -208,6 +219,8 @@ class CoOccurrence:
         if items > known:
             self._totals = grown(self._totals, items)
             self._counts = grown(self._counts, items)
+            self._sums = grown(self._sums, items)
+            self._places = grown(self._places, items)
             self._partners = grown(self._partners, items)
             self._partners[known:] = _NONE
 
@@ -227,4 +240,5 @@ class CoOccurrence:
         self._counts = array_of(state["counts"])
         self._totals = array_of(state["totals"])
         self._items = len(self._totals)
+        self._sums, self._places = np.zeros(self._items), np.zeros(self._items, np.int32)
         self._landmark, self._clock = state["landmark"], state["clock"]
