@@ -15,9 +15,9 @@ from towers.learner import Learner
 from towers.publisher import Current, Publisher
 
 AT_ONCE = 128
-"""Vectors sent in one turn, at most."""
-BUDGET_MS = 4
-"""A turn begins no further vector after this long, so that a click never waits for the many."""
+"""Vectors sent in one call, at most."""
+BUDGET_MS = 2
+"""A call begins no further vector after this long, so that a click never waits for the many."""
 AT_LEAST = 16
 """But so many it sends in any case: a machine that is busy must not keep the index waiting."""
 
@@ -56,7 +56,7 @@ class Publishing:
 
     def publish(self, steps: int) -> None:
         """Find what is due of what changed, and of a slice of all items for each of the steps that
-        were learned since the last call; send as much of it as a turn has room for.
+        were learned since the last call; send as much of it as a call has room for.
         """
         self._take_back_undelivered()
         changed = np.union1d(self._learner.take_changed(), self._queue)
@@ -78,10 +78,10 @@ class Publishing:
         self._queue = _joined(new, self._queue, len(now.versions))
         self.go_on()
 
-    def go_on(self) -> None:
-        """Send what waits, as much as a turn has room for."""
+    def go_on(self) -> bool:
+        """Send what waits, as much as a call has room for; whether any was sent."""
         if not self.waiting:
-            return
+            return False
         now = self._learner.current()
         sent = self._send(self._queue[:AT_ONCE], now)
         self._publisher.mark(sent, now)
@@ -89,6 +89,7 @@ class Publishing:
         if len(sent):
             self._recent.append((self._now_ms(), len(sent)))
             self.sent += len(sent)
+        return bool(len(sent))
 
     def delete(self, item_ids: set[str]) -> set[str]:
         """Delete items that the learner does not know; returns those that could not be sent."""

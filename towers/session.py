@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 _IDLE_MS = 20  # an idle turn waits so long for a positive
 _LATER_PAUSE_S = 0.05  # to find no negatives costs as much as to learn a click: not every turn
 POLL_RECORDS = 64
+_SEND_EVERY_S, _SEND_FOR_S = 0.1, 0.02  # of vectors that moved: one of many costs half as much
 _FLUSH_S = 1.0
 
 
@@ -61,7 +62,7 @@ class Session:
         self._told = links.read_back.positions
         self._polls, self._negatives = Polls(), Negatives()
         self._before_record: Positions = {}
-        self._next_later_s = self._next_step_s = self._next_publish_s = 0.0
+        self._next_later_s = self._next_step_s = self._next_publish_s = self._next_send_s = 0.0
         self._unpublished_steps = 0
         self._news = False  # items may be new or changed
         self._finishing = False
@@ -144,17 +145,15 @@ class Session:
 
     def _idle_ms(self) -> int:
         """How long a turn waits for a positive, when there is none."""
-        learner, users = self._core.learner, self._core.users
-        if (
-            users.urgent
-            or users.due
-            or self._publishing.waiting
-            or self._negatives
-            or self._behind >= 1
-        ):
+        users, now_s = self._core.users, time.monotonic()
+        if users.urgent or users.due or self._negatives or self._behind >= 1:
             return 0
-        left_ms = 1e3 * (self._next_step_s - time.monotonic())
-        return min(_IDLE_MS, max(0, round(left_ms))) if learner.pending else _IDLE_MS
+        left_s = [_IDLE_MS / 1e3]
+        if self._core.learner.pending:
+            left_s.append(self._next_step_s - now_s)
+        if self._publishing.waiting:
+            left_s.append(self._next_send_s - now_s)
+        return max(0, round(1e3 * min(left_s)))
 
     def _serve(self, wait_ms: int = 0) -> None:
         """Take in what came, and write the records of those who acted."""
@@ -200,15 +199,17 @@ class Session:
     def _publish_when_due(self) -> None:
         """What is new at once; what only moved now and then, as it will go on moving."""
         now_s = time.monotonic()
+        news, self._news = self._news, False
         if now_s >= self._next_publish_s and not self._publishing.waiting:
             self._next_publish_s = now_s + self._settings.trainer.publish_every_ms / 1e3
             self._publishing.publish(self._unpublished_steps)
             self._unpublished_steps = 0
-        elif self._news:
+        elif news:
             self._publishing.publish_new()
-        else:
-            self._publishing.go_on()
-        self._news = False
+        elif now_s >= self._next_send_s:
+            self._next_send_s = now_s + _SEND_EVERY_S
+            while self._publishing.go_on() and time.monotonic() < now_s + _SEND_FOR_S:
+                self._serve_more()
 
     def _take_negatives(self) -> None:
         """A part of a record, unless positives wait."""
