@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
-from operator import attrgetter
 from typing import Generic, TypeVar
 
 from schemas.events import EXPOSURE, Event, FeatureValue
@@ -15,7 +14,6 @@ from streams.deadlines import BUCKET_MS, Deadlines
 Token = TypeVar("Token", bound=Hashable)
 """Whatever stands for the record that an exposure came in."""
 
-_ts_ms = attrgetter("ts_ms")
 _Run = tuple[Event, list[str]]
 """An exposure, and the items of all that are like it."""
 
@@ -123,7 +121,7 @@ class NegativesJoin(Generic[Token]):
         for first, item_ids in runs:
             self._show(first, item_ids, token, step)
         if events:
-            self._newest_ms = max(self._newest_ms or 0, max(map(_ts_ms, events)))
+            self._newest_ms = max(self._newest_ms or 0, max([event.ts_ms for event in events]))
         self._last_arrival_ms = self._now_ms()
         self._advance(idle_ms=0)
         self._expire(step)

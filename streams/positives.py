@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from schemas.events import EXPOSURE, Event
 from schemas.samples import POSITIVE, SIGNAL, Sample, SampleBatch, sample_id
@@ -11,7 +11,7 @@ from schemas.settings import LabellingSettings
 
 
 def label_positives(
-    events: Iterable[Event], rules: LabellingSettings, partition: int, offset: int
+    events: Sequence[Event], rules: LabellingSettings, partition: int, offset: int
 ) -> SampleBatch:
     """The positives and signals of one record, in its order, and how often it shows each item.
 
@@ -19,11 +19,11 @@ def label_positives(
     (request, item) within the record is one sample. `events` hold known actions only.
     """
     samples: dict[int, Sample] = {}
-    exposures: Counter[str] = Counter()
-    for event in events:
-        if event.action == EXPOSURE:
-            exposures[event.item_id] += 1
-            continue
+    taken = [event for event in events if event.action != EXPOSURE]
+    # Most are exposures, and nothing is done for each of them but to be counted.
+    items = Counter([event.item_id for event in events])
+    items.subtract([event.item_id for event in taken])
+    for event in taken:
         positive = event.action in rules.positives
         identity = sample_id(event.request_id, event.item_id, event.action)
         if identity in samples:
@@ -39,4 +39,5 @@ def label_positives(
             weight=rules.positives[event.action] if positive else rules.signals[event.action],
             context=event.context,
         )
-    return SampleBatch(list(samples.values()), partition, offset, dict(exposures))
+    exposures = {item: count for item, count in items.items() if count}
+    return SampleBatch(list(samples.values()), partition, offset, exposures)
