@@ -29,9 +29,6 @@ class VectorSlots:
     def __len__(self) -> int:
         return len(self._slot_of)
 
-    def __contains__(self, item_id: object) -> bool:
-        return item_id in self._slot_of
-
     @property
     def used(self) -> int:
         """Slots ever given out: every slot is below this."""

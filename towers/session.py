@@ -20,6 +20,7 @@ from towers.negatives import Negatives
 from towers.polls import Polls
 from towers.published_log import read_back
 from towers.publishing import Publishing
+from towers.publishing_schedule import PublishingSchedule
 from towers.saver import CheckpointSaver
 from towers.shedding import negatives_share, replay_share
 
@@ -28,7 +29,6 @@ log = logging.getLogger(__name__)
 _IDLE_MS = 20  # an idle turn waits so long for a positive
 _LATER_PAUSE_S = 0.05  # to find no negatives costs as much as to learn a click: not every turn
 POLL_RECORDS = 64
-_SEND_EVERY_S, _SEND_FOR_S = 0.1, 0.02  # of vectors that moved: one of many costs half as much
 _FLUSH_S = 1.0
 
 
@@ -55,6 +55,7 @@ class Session:
         self._core, self._links, self._saver, self._now_ms = core, links, saver, now_ms
         self._intake = Intake(core.learner, self._items)
         self._publishing = Publishing(core.learner, core.publisher, links.vectors, now_ms)
+        self._schedule = PublishingSchedule(settings.trainer, self._publishing)
         self._metrics = metrics
         self._latency = LatencyWindow()
         self._acted: set[str] = set()  # users whose action has not reached Redis yet
@@ -62,9 +63,7 @@ class Session:
         self._told = links.read_back.positions
         self._polls, self._negatives = Polls(), Negatives()
         self._before_record: Positions = {}
-        self._next_later_s = self._next_step_s = self._next_publish_s = self._next_send_s = 0.0
-        self._unpublished_steps = 0
-        self._news = False  # items may be new or changed
+        self._next_later_s = self._next_step_s = 0.0
         self._finishing = False
         self._settings = settings
         self._saved_s = self._next_save_s = time.monotonic()
@@ -85,10 +84,9 @@ class Session:
         self._write_contexts()
         if stepped:
             self._core.users.owe_later([ANYONE, *self._users_behind()])
-            self._unpublished_steps += 1
-            self._news = True  # samples, too, may have named new items
+            self._schedule.note_step()
         self._serve_more()
-        self._publish_when_due()
+        self._schedule.turn(self._serve_more)
         self._note_progress()
         if self._polls.was_away or self._links.vectors.lost:
             self._read_back()
@@ -148,18 +146,17 @@ class Session:
         users, now_s = self._core.users, time.monotonic()
         if users.urgent or users.due or self._negatives or self._behind >= 1:
             return 0
-        left_s = [_IDLE_MS / 1e3]
+        left_s = [_IDLE_MS / 1e3, self._schedule.left_s]
         if self._core.learner.pending:
             left_s.append(self._next_step_s - now_s)
-        if self._publishing.waiting:
-            left_s.append(self._next_send_s - now_s)
         return max(0, round(1e3 * min(left_s)))
 
     def _serve(self, wait_ms: int = 0) -> None:
         """Take in what came, and write the records of those who acted."""
         found = self._polls.poll(self._links.first, wait_ms, POLL_RECORDS)
         acted = self._intake.take(found)
-        self._news |= any(record.topic == self._items for record in found)
+        if any(record.topic == self._items for record in found):
+            self._schedule.note_news()
         self._acted.update(acted)
         self._core.users.owe(acted)
         self._refresh_users()
@@ -195,21 +192,6 @@ class Session:
         """Whose record a step made untrue; not looked for while who acted waits."""
         waits = self._behind >= 1 or self._core.users.crowded
         return [] if waits else self._core.learner.users_behind(self._settings.trainer.scan_users)
-
-    def _publish_when_due(self) -> None:
-        """What is new at once; what only moved now and then, as it will go on moving."""
-        now_s = time.monotonic()
-        news, self._news = self._news, False
-        if now_s >= self._next_publish_s and not self._publishing.waiting:
-            self._next_publish_s = now_s + self._settings.trainer.publish_every_ms / 1e3
-            self._publishing.publish(self._unpublished_steps)
-            self._unpublished_steps = 0
-        elif news:
-            self._publishing.publish_new()
-        elif now_s >= self._next_send_s:
-            self._next_send_s = now_s + _SEND_EVERY_S
-            while self._publishing.go_on() and time.monotonic() < now_s + _SEND_FOR_S:
-                self._serve_more()
 
     def _take_negatives(self) -> None:
         """A part of a record, unless positives wait."""

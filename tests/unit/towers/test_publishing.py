@@ -47,11 +47,13 @@ class Rig:
             trainer=TrainerSettings(scan_every_steps=scan_every),
         )
         self.settings = settings.trainer
-        self.now_ms = 0
+        self.now_ms = 0.0
         self.topic = topic
         self.learner = Learner(settings)
         self.publisher = Publisher(settings)
-        self.publishing = Publishing(self.learner, self.publisher, topic, lambda: self.now_ms)
+        self.publishing = Publishing(
+            self.learner, self.publisher, topic, lambda: round(self.now_ms)
+        )
 
     def assert_within(self, eps: float) -> None:
         """What the topic holds is what the learner would say now, but for eps."""
