@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import struct
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 from kafka import KafkaConsumer
@@ -36,20 +36,23 @@ class Lead:
 
     Kafka is the judge: a leader that is killed is out of the group when its session of 6 s ends
     (at once where it comes back under the same `settings.instance`), one that leaves is out at
-    once, and the next in line leads. The group reads nothing; a partition is what it shares.
+    once, and the next in line leads. A leader that comes back after it was out, as one that was
+    frozen, is the last in line: the one who took over keeps the lead. The group reads nothing; a
+    partition is what it shares.
 
     Raises BrokerUnavailable or TopicError from the constructor.
     """
 
-    def __init__(self, settings: Settings, since_ms: int) -> None:
+    def __init__(self, settings: Settings, since_ms: int, now_ms: Callable[[], int]) -> None:
         """`since_ms`: when this trainer began to wait."""
+        order = LongestFirst(since_ms)
         topic = topic_name(settings.namespace, POSITIVES)
         try:
             self._consumer: Any = KafkaConsumer(
                 **settings.kafka.client_options(),
                 group_id=f"{settings.namespace}.trainer-lead.{settings.towers.epoch}",
                 group_instance_id=settings.instance,
-                partition_assignment_strategy=[LongestFirst(since_ms)],
+                partition_assignment_strategy=[order],
                 session_timeout_ms=_SESSION_MS,
                 heartbeat_interval_ms=_HEARTBEAT_MS,
                 enable_auto_commit=False,
@@ -69,7 +72,7 @@ class Lead:
             self._consumer.close(autocommit=False)
             msg = f"topic must exist: {topic}; run `penstock topics create`"
             raise TopicError(msg)
-        self._listener = _Listener(self._consumer)
+        self._listener = LeadListener(self._consumer, order, now_ms)
         self._consumer.subscribe([topic], listener=self._listener)
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="lead", daemon=True)
@@ -105,11 +108,13 @@ class LongestFirst(AbstractPartitionAssignor):  # type: ignore[misc]  # kafka-py
     name = "penstock-longest-first"
 
     def __init__(self, since_ms: int) -> None:
-        self._since = struct.pack(">Q", since_ms)  # big-endian: ordered as bytes are
+        self.since_ms = since_ms
+        """When this member began to wait; told at its next join."""
 
     def metadata(self, topics: Collection[str]) -> Any:
         """What this member says of itself when it joins."""
-        return ConsumerProtocolSubscription(0, list(topics), self._since)
+        since = struct.pack(">Q", self.since_ms)  # big-endian: ordered as bytes are
+        return ConsumerProtocolSubscription(0, list(topics), since)
 
     def assign(self, cluster: Any, members: Collection[Any]) -> dict[str, Any]:
         """All partitions to one member, by member id."""
@@ -132,15 +137,22 @@ class LongestFirst(AbstractPartitionAssignor):  # type: ignore[misc]  # kafka-py
         """Nothing to remember."""
 
 
-class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python has no types
+class LeadListener(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python has no types
     """Who leads is what the last finished rebalance says, also while the next is under way."""
 
-    def __init__(self, consumer: Any) -> None:
+    def __init__(self, consumer: Any, order: LongestFirst, now_ms: Callable[[], int]) -> None:
         self._consumer = consumer
+        self._order = order
+        self._now_ms = now_ms
         self.leads = False
 
     def on_partitions_revoked(self, revoked: Any) -> None:
         """Every rebalance begins so, also one that gives everything back."""
+
+    def on_partitions_lost(self, lost: Any) -> None:
+        """It was out of the group: another may have led, and what is known here is of before."""
+        self.leads = False
+        self._order.since_ms = self._now_ms()
 
     def on_partitions_assigned(self, assigned: Any) -> None:
         """The rebalance is finished."""

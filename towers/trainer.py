@@ -68,7 +68,7 @@ class Trainer:
         # The threads of the Kafka clients would else keep a click waiting 5 ms at a time.
         sys.setswitchinterval(_SWITCH_S)
         since_ms = self._now_ms()
-        lead = self._patiently(lambda: Lead(self._settings, since_ms))
+        lead = self._patiently(lambda: Lead(self._settings, since_ms, self._now_ms))
         if lead is None:
             return
         try:

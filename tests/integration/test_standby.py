@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from ops.children import Child, stop_children
 from ops.role_status import read_statuses
+from schemas.codec import Decoder
+from schemas.events import Item
 from schemas.status import RoleStatus
+from schemas.topics import ITEM_VECTORS
+from schemas.vectors import ItemVector
 from tests.support.live import Live
 from tests.support.polling import eventually
 from tests.support.scenarios import catalogue
@@ -63,6 +69,43 @@ def test_a_standby_takes_over_and_each_positive_is_learned_once(live: Live, seco
         first,
         lambda status: status.ready and status.figures.get("positives") == learned + 16,
         "sixteen positives learned in all",
+    )
+
+
+def test_a_frozen_leader_that_thaws_publishes_nothing_and_stands_by(
+    live: Live, second: Child
+) -> None:
+    first = live.stack.role("trainer")
+    items = live.put_items(catalogue("frozen", ("a",), 6))
+    _await(live, second, lambda status: status.reason == _STANDBY, "the second stands by")
+    event = live.visit("frozen-0", items, items[:1])[-1]
+    live.await_refreshed("frozen-0", event.ts_ms)
+    learned = live.figure("trainer", "positives")
+
+    os.killpg(first.pid, signal.SIGSTOP)
+    try:
+        # It would publish this one at once, as news, when it thaws.
+        live.put_items([Item("came-meanwhile", 1, {"category": "a"})])
+        event = live.visit("frozen-1", items, items[:1])[-1]
+        live.await_refreshed("frozen-1", event.ts_ms)
+        _await(live, second, lambda status: status.ready, "the second leads")
+    finally:
+        os.killpg(first.pid, signal.SIGCONT)
+    _await(live, first, lambda status: status.reason == _STANDBY, "the first stands by")
+    decoder = Decoder[ItemVector](ItemVector)
+    published = [
+        vector
+        for value in live.read_all(ITEM_VECTORS)
+        if value and (vector := decoder.decode(value)).item_id == "came-meanwhile"
+    ]
+    assert len(published) == 1
+    event = live.visit("frozen-2", items, items[1:2])[-1]
+    live.await_refreshed("frozen-2", event.ts_ms)
+    _await(
+        live,
+        second,
+        lambda status: status.figures.get("positives", 0) >= learned + 2,
+        "the second has learned what came while the first was frozen, and since",
     )
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from kafka.coordinator.assignors.abstract import RebalanceProtocol
 from kafka.protocol.consumer.metadata import ConsumerProtocolSubscription
 
-from towers.lead import LongestFirst
+from towers.lead import LeadListener, LongestFirst
 
 
 class Member:
-    def __init__(self, member_id: str, since_ms: int) -> None:
+    def __init__(self, member_id: str, since_ms: int | LongestFirst) -> None:
         self.member_id = member_id
-        said = LongestFirst(since_ms).metadata({"positives"})
+        order = LongestFirst(since_ms) if isinstance(since_ms, int) else since_ms
+        said = order.metadata({"positives"})
         # What the broker passes on is what crossed the wire.
         self.metadata = ConsumerProtocolSubscription.decode(said.encode())
 
@@ -43,6 +44,29 @@ def test_the_member_that_has_waited_longest_leads() -> None:
 def test_of_two_that_came_together_one_leads_whoever_decides() -> None:
     one, other = Member("a", 5), Member("b", 5)
     assert leader(one, other) == leader(other, one) == "a"
+
+
+class Consumer:
+    def __init__(self) -> None:
+        self.paused: list[str] = []
+
+    def pause(self, *parts: str) -> None:
+        self.paused += parts
+
+
+def test_a_leader_that_was_out_of_the_group_is_the_last_in_line() -> None:
+    order, consumer = LongestFirst(1), Consumer()
+    listener = LeadListener(consumer, order, lambda: 9)
+    listener.on_partitions_assigned(["positives-0"])
+    assert listener.leads and consumer.paused == ["positives-0"]
+    listener.on_partitions_revoked(["positives-0"])  # as at the begin of every rebalance
+    assert listener.leads
+    assert leader(Member("a", order), Member("b", 5)) == "a"
+    listener.on_partitions_lost(["positives-0"])
+    assert not listener.leads
+    assert leader(Member("a", order), Member("b", 5)) == "b"
+    listener.on_partitions_assigned([])
+    assert not listener.leads
 
 
 def test_every_member_gives_up_its_share_in_a_rebalance() -> None:
