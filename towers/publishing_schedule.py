@@ -32,9 +32,9 @@ class PublishingSchedule:
         self._steps = 0  # since the last look
         self._news = False
 
-    def note_news(self) -> None:
-        """Items may be new or changed."""
-        self._news = True
+    def send_new(self) -> None:
+        """Items came, which are new or changed: amid a turn, too."""
+        self._publishing.publish_new()
 
     def note_step(self) -> None:
         """A step was learned, whose samples may have named new items."""

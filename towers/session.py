@@ -155,11 +155,11 @@ class Session:
         """Take in what came, and write the records of those who acted."""
         found = self._polls.poll(self._links.first, wait_ms, POLL_RECORDS)
         acted = self._intake.take(found)
-        if any(record.topic == self._items for record in found):
-            self._schedule.note_news()
         self._acted.update(acted)
         self._core.users.owe(acted)
         self._refresh_users()
+        if any(record.topic == self._items for record in found):
+            self._schedule.send_new()
 
     def _serve_more(self) -> None:
         """Between two pieces of work; not while so many come that learning is behind."""

@@ -6,6 +6,7 @@ import pytest
 
 from schemas.events import Item
 from schemas.settings import TrainerSettings
+from tests.unit.towers.samples import batch, sample
 from tests.unit.towers.test_publishing import Rig, Topic, items
 from towers.publishing import AT_LEAST, BUDGET_MS
 from towers.publishing_schedule import SEND_EVERY_S, SEND_FOR_S, PublishingSchedule
@@ -67,28 +68,31 @@ def test_many_go_at_a_time_with_others_served_in_between_and_then_it_pauses(
 def test_what_is_new_goes_at_once_while_others_wait(
     rig: Rig, topic: SlowTopic, schedule: PublishingSchedule
 ) -> None:
-    schedule.turn(lambda: None)
-    schedule.turn(lambda: rig.learner.put_items([Item("new", 1)]))
-    schedule.note_news()
-    assert schedule.left_s > 0 and "new" not in topic.items
-    schedule.turn(lambda: None)
-    assert "new" in topic.items
-    assert len(topic.items) < _ITEMS
+    rest: list[int] = []
 
-
-def test_news_that_comes_amid_a_turn_goes_with_the_next(
-    rig: Rig, topic: SlowTopic, schedule: PublishingSchedule
-) -> None:
     def meanwhile() -> None:
         if rig.learner.world.catalogue.row("new") is None:
             rig.learner.put_items([Item("new", 1)])
-            schedule.note_news()
+            schedule.send_new()
+            assert "new" in topic.items
+            rest.append(_ITEMS + 1 - len(topic.items))
 
     schedule.turn(meanwhile)
     schedule.turn(meanwhile)
-    assert "new" not in topic.items
-    schedule.turn(meanwhile)
-    assert "new" in topic.items
+    assert rest[0] > rig.publishing.waiting > 0  # it went on with the others after it
+
+
+def test_what_a_step_may_have_named_goes_before_others_go_on(
+    rig: Rig, topic: SlowTopic, schedule: PublishingSchedule
+) -> None:
+    schedule.turn(lambda: None)
+    schedule.turn(lambda: None)
+    rig.learner.observe([batch(sample("u1", "named", "r1"))])
+    schedule.turn(lambda: None)
+    assert schedule.left_s > 0 and "named" not in topic.items
+    schedule.note_step()
+    schedule.turn(lambda: None)
+    assert "named" in topic.items
 
 
 def test_a_look_comes_once_its_time_is_there_and_all_of_the_last_one_went(
