@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from kafka.partitioner.default import murmur2
 
@@ -20,6 +21,7 @@ RECALL_SHARD_QUERIES = "recall.shard-queries"
 RECALL_SHARD_REPLIES = "recall.shard-replies"
 DEAD_LETTERS = "dead-letters"
 
+_KEYS_KNOWN = 100_000
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
 
@@ -39,6 +41,7 @@ def topic_name(namespace: str, topic: str) -> str:
     return f"{namespace}.{topic}"
 
 
+@lru_cache(_KEYS_KNOWN)  # murmur2 in Python is slow, and keys come again and again
 def partition_of(key: bytes, partitions: int) -> int:
     """The partition of a key, 0 to partitions - 1, as Kafka's own clients choose it (murmur2)."""
     return int((murmur2(key) & 0x7FFFFFFF) % partitions)

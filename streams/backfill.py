@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from functools import lru_cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -22,7 +21,6 @@ from streams.negatives import IDLE_GRACE_MS, NegativesJoin, Step
 from streams.positives import label_positives
 
 _KINDS: tuple[SampleKind, ...] = (POSITIVE, SIGNAL, EXPOSURE_NEGATIVE)
-_USERS_KNOWN = 65_536
 
 
 class Stated(NamedTuple):
@@ -73,7 +71,7 @@ class Backfill:
         self._now_ms = now_ms
         self._record_events = record_events
         self._decoder = EventDecoder(rules)
-        self._partition = lru_cache(_USERS_KNOWN)(partial(partition_of, partitions=partitions))
+        self._partitions = partitions
         self._silence_ms = 0
         self._gathered: dict[int, list[Event]] = {}
         self._joins: dict[int, NegativesJoin[int]] = {}
@@ -93,7 +91,7 @@ class Backfill:
         samples = []
         for event in decoded.events:
             self._statements.append(sample_id(event.request_id, event.item_id, event.action))
-            partition = self._partition(event.user_id.encode())
+            partition = partition_of(event.user_id.encode(), self._partitions)
             gathered = self._gathered.setdefault(partition, [])
             gathered.append(event)
             if len(gathered) >= self._record_events:

@@ -6,7 +6,6 @@ import contextlib
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from functools import lru_cache, partial
 from types import TracebackType
 from typing import Self
 
@@ -21,7 +20,6 @@ from streams.publisher import Publisher
 DEFAULT_LINGER_MS = 5
 """As long as a record's way through Kafka: gathers a burst, and nobody notices."""
 
-_USERS_KNOWN = 65_536
 _SLICE_BYTES = 16_000_000  # of one `send_many`, so that it can wait for room on the way
 
 
@@ -52,8 +50,7 @@ class EventProducer:
         except TopicError:
             self._publisher.close()
             raise
-        # murmur2 in Python takes longer than all else; a user rarely sends one event only.
-        self._partition = lru_cache(_USERS_KNOWN)(partial(partition_of, partitions=partitions))
+        self._partitions = partitions
         self._closed = False
         self._grouping = Grouping(linger_ms, self._max_bytes, _monotonic_ms)
         # Held from grouping until Kafka's client has the record, so that no other overtakes it.
@@ -140,7 +137,7 @@ class EventProducer:
             )
             raise EventRefused(msg)
         key = event.user_id.encode()
-        return Encoded(self._partition(key), key, data)
+        return Encoded(partition_of(key, self._partitions), key, data)
 
     def _check_open(self) -> None:
         if self._closed:

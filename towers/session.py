@@ -143,12 +143,12 @@ class Session:
 
     def _idle_ms(self) -> int:
         """How long a turn waits for a positive, when there is none."""
-        users, now_s = self._core.users, time.monotonic()
+        users = self._core.users
         if users.urgent or users.due or self._negatives or self._behind >= 1:
             return 0
         left_s = [_IDLE_MS / 1e3, self._schedule.left_s]
         if self._core.learner.pending:
-            left_s.append(self._next_step_s - now_s)
+            left_s.append(self._next_step_s - time.monotonic())
         return max(0, round(1e3 * min(left_s)))
 
     def _serve(self, wait_ms: int = 0) -> None:

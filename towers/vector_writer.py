@@ -6,7 +6,6 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
-from functools import lru_cache, partial
 from typing import Any
 
 from kafka import KafkaProducer
@@ -21,7 +20,6 @@ log = logging.getLogger(__name__)
 
 _BLOCK_MS = 500
 _LINGER_MS = 5  # the vectors of a turn go together, to the broker and from there to the index
-_ITEMS_KNOWN = 100_000  # whose shards are remembered
 _PAUSE_S = 0.5  # between two producers, where the broker refuses what the first one sends
 
 
@@ -35,10 +33,7 @@ class VectorWriter:
     def __init__(self, settings: Settings, allowed: Callable[[], bool]) -> None:
         self._allowed = allowed
         self._topic = topic_name(settings.namespace, ITEM_VECTORS)
-        # murmur2 in Python takes a fifth of a send, and the same items are sent again and again.
-        self._shard = lru_cache(_ITEMS_KNOWN)(
-            partial(partition_of, partitions=settings.topics.shards)
-        )
+        self._shards = settings.topics.shards
         self._options = settings.kafka.client_options()
         self._undelivered: deque[str] = deque()
         self._ends: dict[int, int] = {}
@@ -62,7 +57,9 @@ class VectorWriter:
         try:
             if self._producer is None:
                 self._producer = self._connect()
-            future = self._producer.send(self._topic, value, key=key, partition=self._shard(key))
+            future = self._producer.send(
+                self._topic, value, key=key, partition=partition_of(key, self._shards)
+            )
         except KafkaTimeoutError:  # its buffer is full
             return False
         except (KafkaError, BrokerUnavailable) as error:
