@@ -19,7 +19,7 @@ from index_service.slots import IntArray
 from index_service.trend import Float64Array
 from index_service.trend_pools import TrendPools
 from schemas.recall import Channel, RecalledItem
-from schemas.score import RECENT, SIMILAR, TAKEN, TOGETHER, blended
+from schemas.score import PAIRS, RECENT, SIMILAR, TAKEN, TOGETHER, blended
 from schemas.vectors import Float32Array
 
 _CHANNELS: tuple[Channel, ...] = ("recent", "nearest", "similar", "trending")
@@ -182,4 +182,4 @@ def _channel_of(mark: str | None) -> int:
         return _NEAREST
     if mark in (RECENT, TAKEN):
         return _RECENT
-    return _SIMILAR if mark in (SIMILAR, TOGETHER) else _TRENDING
+    return _SIMILAR if mark in (SIMILAR, TOGETHER, PAIRS) else _TRENDING

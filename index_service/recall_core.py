@@ -13,7 +13,7 @@ from index_service.query import Query
 from index_service.request_rules import broken_rule
 from index_service.users import UNKNOWN, User
 from schemas.recall import ErrorDetail, RecalledItem, RecallReply, RecallRequest
-from schemas.score import CONTEXT, SIMILAR, TOGETHER, first_weights, session_marks
+from schemas.score import CONTEXT, PAIRS, SIMILAR, TOGETHER, first_weights, session_marks
 from schemas.settings import Settings
 from schemas.vectors import Float32Array, UserRecord
 
@@ -120,7 +120,7 @@ class RecallCore:
             # what trends now would weigh the same.
             trend_clock=max(record.trend_clock, self.index.items.trend_clock),
             marks=session_marks(record.latest)
-            | {SIMILAR: record.similar, TOGETHER: record.together}
+            | {SIMILAR: record.similar, TOGETHER: record.together, PAIRS: record.pairs}
             | _context_marks(record),
             conditions=request.filter,
             exclude=exclude.union(record.seen) if request.exclude_seen else exclude,

@@ -58,7 +58,7 @@ def decode_user(data: bytes | None, epoch: int, dim: int) -> User:
     except DecodeError as error:
         _log.warning("event=user_record_unusable error=%r", str(error))
         return User(None, UNUSABLE)
-    marked = (record.similar, record.together, *record.context.values())
+    marked = (record.similar, record.together, record.pairs, *record.context.values())
     numbers = (record.scale, record.trend_clock, *record.weights.values())
     values = chain(numbers, *(marks.values() for marks in marked))
     return User(record, "") if all(map(math.isfinite, values)) else User(None, UNUSABLE)

@@ -65,6 +65,8 @@ class UserRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """Items that come next where the user's last ones were, and how much."""
     together: dict[str, float] = {}
     """Items that others took with those of the user's history, and how much."""
+    pairs: dict[str, float] = {}
+    """Items that those of the user's history speak for or, below 0, against, as learned."""
     context: dict[str, dict[str, float]] = {}
     """By feature of the user's context: what is taken where it has the user's value, how much."""
     event_ts_ms: int = 0

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from schemas.score import RECENT, SIMILAR, TAKEN, TOGETHER, first_weights
+from schemas.score import PAIRS, RECENT, SIMILAR, TAKEN, TOGETHER, first_weights
 from schemas.settings import TowerSettings
 from towers.arrays import Doubles, State, array_of, packed, tensor_of, unpacked
 
@@ -30,7 +30,7 @@ class BlendWeights:
     def __init__(self, settings: TowerSettings) -> None:
         self.learns = settings.learn_blend
         """False where the weights stay as they begin, so that nobody need prepare a lesson."""
-        names = [COSINE, SIMILAR, TOGETHER, RECENT, TAKEN]
+        names = [COSINE, SIMILAR, TOGETHER, PAIRS, RECENT, TAKEN]
         self._places = {name: place for place, name in enumerate(names)}
         self._weights: Doubles = np.zeros(len(names))
         self._information: Doubles = np.zeros((len(names), len(names)))
@@ -64,17 +64,25 @@ class BlendWeights:
         shares: Doubles,
         target: int,
         importance: float = 1.0,
-    ) -> None:
+    ) -> Doubles:
         """One of the candidates was taken: the one at `target`.
 
         signals: (candidates,) by name; one that is missing is 0. shares: (candidates,), log of how
-        many items of the catalogue each candidate stands for.
+        many items of the catalogue each candidate stands for. Returns what the score had wrong,
+        (candidates,): the probability of each, less 1 for the one taken. Weights that are not
+        learned stay.
         """
-        if not self.learns:
-            return
         places = self.places(list(signals))
         rows = np.stack(list(signals.values()))  # (signals, candidates)
-        gradient, information = softmax_terms(self._weights[places], rows, shares, target)
+        likely = chances(self._weights[places], rows, shares)
+        if self.learns:
+            self._step(places, *softmax_terms(likely, rows, target), importance)
+        likely[target] -= 1
+        return likely
+
+    def _step(
+        self, places: list[int], gradient: Doubles, information: Doubles, importance: float
+    ) -> None:
         square = np.ix_(places, places)
         self._information *= 1 - 1 / _MEMORY
         self._information[square] += importance * information
@@ -100,16 +108,18 @@ class BlendWeights:
         self._information = array_of(state["information"])
 
 
-def softmax_terms(
-    weights: Doubles, signals: Doubles, shares: Doubles, target: int
-) -> tuple[Doubles, Doubles]:
-    """Gradient (signals,) and Hessian (signals, signals) of -log softmax of the target.
+def chances(weights: Doubles, signals: Doubles, shares: Doubles) -> Doubles:
+    """(candidates,): softmax of weights @ signals + shares; signals: (signals, candidates)."""
+    logits = weights @ signals + shares
+    found: Doubles = np.exp(logits - logits.max())
+    found /= found.sum()
+    return found
 
-    The softmax is over weights @ signals + shares; signals: (signals, candidates).
+
+def softmax_terms(likely: Doubles, signals: Doubles, target: int) -> tuple[Doubles, Doubles]:
+    """Gradient (signals,) and Hessian (signals, signals) of -log of the target's chance, by the
+    weights that gave these `chances`.
     """
-    logits = weights @ signals + shares  # (candidates,)
-    chances = np.exp(logits - logits.max())
-    chances /= chances.sum()
-    mean = signals @ chances  # (signals,)
+    mean = signals @ likely  # (signals,)
     centred = signals - mean[:, None]
-    return mean - signals[:, target], (centred * chances) @ centred.T
+    return mean - signals[:, target], (centred * likely) @ centred.T

@@ -10,16 +10,20 @@ from torch import Tensor
 from schemas.settings import TowerSettings
 from towers.arrays import Floats, Ints, State
 from towers.blend import BlendWeights
+from towers.pairs import Pairs
 from towers.pieces import Pieces
 from towers.probes import Probe
 from towers.recall_meter import RecallMeter
 
+_PAIRS = 1  # for a chance of their own
+
 
 class Judge:
-    """Holds the score's weights and the figures of recall by them."""
+    """Holds the score's weights and the figures of recall by them, and teaches these and pairs."""
 
-    def __init__(self, settings: TowerSettings) -> None:
+    def __init__(self, settings: TowerSettings, pairs: Pairs) -> None:
         self._settings = settings
+        self._pairs = pairs
         self._meter = RecallMeter()
         self.blend = BlendWeights(settings)
 
@@ -46,7 +50,10 @@ class Judge:
             scores = probe.scores(near, self.blend)
             found[place] = probe.rank(scores, servable)
             if self.blend.learns:
-                probe.teach(self.blend, near, scores, servable, self._settings)
+                lesson = probe.teach(self.blend, near, scores, servable, self._settings)
+                if self._settings.pair_items:
+                    random = np.random.default_rng([self._settings.seed, probe.number, _PAIRS])
+                    self._pairs.learn(probe.past, *lesson, len(servable), random)
             yield
         self._meter.add(found)
         return found

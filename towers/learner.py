@@ -58,7 +58,7 @@ class Learner:
         self.world = Observer(settings, self._model)
         self._batches = BatchMaker(settings.towers)
         self._scan = UserScan(self.world.users, settings.trainer.scan_eps)
-        self._judge = Judge(settings.towers)
+        self._judge = Judge(settings.towers, self.world.related.pairs)
         self._vectors: Floats = np.zeros((0, settings.towers.dim), np.float32)
         self._changed: npt.NDArray[np.bool_] = np.zeros(0, np.bool_)
         self._loss = math.nan

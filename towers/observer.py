@@ -136,7 +136,7 @@ class Observer:
                     self.counts["signals"] += 1
                 self.related.act(user, item, sample.weight)
                 user.act(item, sample.weight, self._history)
-                user.see([item], self._seen_items)
+                user.see([item], self._seen_items, sample.weight)
             for shown in batch.passed_over:
                 if self._pass_all_over(shown, observed):
                     touched[shown.user_id] = None
@@ -252,6 +252,7 @@ class Observer:
             biases,
             own,
             self.related.marks(viewed, known),
+            viewed.past,
         )
 
     def _room_for_probes(self) -> int:

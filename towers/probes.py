@@ -11,10 +11,21 @@ from schemas.score import EXPOSURES, bias, blended, count_name, unbiased
 from schemas.settings import TowerSettings
 from towers.arrays import Doubles, Floats, Ints
 from towers.blend import COSINE, BlendWeights
+from towers.pairs import Past
 from towers.related import RowMarks
 
 _HARDEST = 64
 _UNIFORM = 128
+
+
+class Lesson(NamedTuple):
+    """What the score had wrong of candidates that the user had not seen."""
+
+    chosen: Ints
+    """(candidates,), some perhaps several times."""
+    surprises: Doubles
+    """(candidates,): how much likelier each was held to be than it was, times the action's
+    weight."""
 
 
 class Probe(NamedTuple):
@@ -35,6 +46,8 @@ class Probe(NamedTuple):
     own: Floats
     """(counts,), of the positive's item: without the exposure that led to it."""
     marks: RowMarks
+    past: Past
+    """What pairs are learned of."""
 
     @property
     def known(self) -> int:
@@ -72,7 +85,7 @@ class Probe(NamedTuple):
         scores: Doubles,
         servable: npt.NDArray[np.bool_],
         settings: TowerSettings,
-    ) -> None:
+    ) -> Lesson:
         """Learn the weights from this positive, against what `blend_against` says.
 
         Of the catalogue the hardest, and a sample that stands for all the others (importance
@@ -89,7 +102,7 @@ class Probe(NamedTuple):
         candidates[self.item] = False
         rows = np.flatnonzero(candidates)
         if not len(rows):
-            return
+            return _NOTHING
         random = np.random.default_rng([settings.seed, self.number])
         offsets, own = np.zeros(self.known), 0.0
         slowest = count_name(EXPOSURES, max(settings.trend_half_lives, default=1.0))
@@ -109,7 +122,12 @@ class Probe(NamedTuple):
             dense[places] = values
             signals[name] = dense[chosen]
             dense[places] = 0.0
-        blend.learn(signals, shares, len(chosen) - 1, self.weight)
+        surprises = blend.learn(signals, shares, len(chosen) - 1, self.weight)
+        unseen = ~np.isin(chosen, self.seen)
+        return Lesson(chosen[unseen], self.weight * surprises[unseen])
+
+
+_NOTHING = Lesson(np.zeros(0, np.int64), np.zeros(0))
 
 
 def _sample(rows: Ints, scores: Doubles, random: np.random.Generator) -> tuple[Ints, Doubles]:

@@ -1,4 +1,4 @@
-"""What few items have of a user's score: similar to the last ones, and taken where the user is."""
+"""What few items have of a user's score: beside those acted upon, and taken where the user is."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from typing import NamedTuple
 import numpy as np
 
 from schemas.events import FeatureValue
-from schemas.score import CONTEXT, SIMILAR, TOGETHER, session_marks
+from schemas.score import CONTEXT, PAIRS, SIMILAR, TOGETHER, session_marks
 from schemas.settings import Settings
 from towers.arrays import Doubles, Ints, State, ints
 from towers.context_trend import ContextTrend
 from towers.listing import above_the_rest
-from towers.similar import ALIKE, NEXT, TRAIL, CoOccurrence, Listed
+from towers.pairs import Pairs, Past, strongest
+from towers.similar import ALIKE, NEXT, TRAIL, CoOccurrence
+from towers.sparse_sums import Listed
 from towers.users import User
 
 _MOST_CREDIT = 256
@@ -33,17 +35,22 @@ class View(NamedTuple):
     actions: list[float]
     """Their weights."""
     seen: Ints
+    past: Past
+    """Those seen that were acted upon."""
     features: Mapping[str, FeatureValue]
 
 
 def view(user: User) -> View:
     """Of the user now; what happens next does not change it."""
     latest, actions = list(user.latest), list(user.latest.values())
-    return View(_trail(user), latest[::-1], actions[::-1], ints(user.seen), user.features)
+    seen, weights = ints(user.seen), np.fromiter(user.seen.values(), np.float64, len(user.seen))
+    acted = np.flatnonzero(weights)[::-1]
+    past = Past(seen[acted], weights[acted])
+    return View(_trail(user), latest[::-1], actions[::-1], seen, past, user.features)
 
 
 class Related:
-    """Co-occurrence and trends within the context, and the lists of both for a user.
+    """Co-occurrence, learned pairs and trends within the context, and a user's lists of them.
 
     Of what users passed over, as many items as they acted on are counted to occur with what came
     before: long lists would else cost more than all learning, and tell less, as who is listed
@@ -58,6 +65,9 @@ class Related:
         self._similar = CoOccurrence(towers.similar_partners, NEXT, at_once=at_once)
         self._listed_together = towers.together_items
         self._together = CoOccurrence(towers.similar_partners, ALIKE, at_once=at_once)
+        self._listed_pairs = towers.pair_items
+        self.pairs = Pairs(towers.pairs, towers.pair_history)
+        """Learned by who knows what the score had wrong."""
         self._context = ContextTrend(
             settings.features.users, towers.context_items, towers.context_values
         )
@@ -107,6 +117,11 @@ class Related:
         best = (_best(*one, self._listed_together) for one in found)
         return [(rows, np.sqrt(above)) for rows, above in best]
 
+    def paired(self, views: Sequence[View]) -> list[Listed]:
+        """Of each, unseen items that what was acted upon tells most of: at most `pair_items`."""
+        found = [self.pairs.of(one.past, one.seen) for one in views]
+        return [strongest(one, self._listed_pairs) for one in found]
+
     def context(self, features: Mapping[str, FeatureValue]) -> dict[str, Listed]:
         """By feature, what is taken where it has that value: at most `context_items` each."""
         return self._context.listed(features)
@@ -121,8 +136,9 @@ class Related:
 
     def marks(self, view: View, known: int) -> RowMarks:
         """All that the first `known` items have of this user's score, but for cosine and biases."""
-        [similar], [together] = self.similar([view]), self.together([view])
-        marks = {SIMILAR: similar, TOGETHER: together}
+        one = [view]
+        [similar], [together], [paired] = self.similar(one), self.together(one), self.paired(one)
+        marks = {SIMILAR: similar, TOGETHER: together, PAIRS: paired}
         for name, found in self.context(view.features).items():
             marks[CONTEXT + name] = found
         for name, session in session_marks(view.latest).items():
@@ -140,6 +156,7 @@ class Related:
         return {
             "similar": self._similar.state(),
             "together": self._together.state(),
+            "pairs": self.pairs.state(),
             "context": self._context.state(),
             "credit": self._credit,
         }
@@ -148,6 +165,7 @@ class Related:
         """Become what `state` said."""
         self._similar.load(state["similar"])
         self._together.load(state["together"])
+        self.pairs.load(state["pairs"])
         self._context.load(state["context"])
         self._credit = state["credit"]
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from schemas.score import RECENT_DECAY
 from towers.arrays import Doubles, Ints, State, array_of, grown, ints, tensor_of
+from towers.sparse_sums import Listed, SparseSums
 
 TRAIL = 12
 """Latest items of a user that a new one comes next to."""
@@ -18,9 +19,6 @@ _RENORMALISE = 64.0  # half-lives after which the landmark moves up
 _HALF_LIFE = 50_000.0
 _BLOCK = 16  # trails in one pass
 _NONE = -1
-
-Listed = tuple[Ints, Doubles]
-"""Items by row, and what they have."""
 
 
 class Manner(NamedTuple):
@@ -65,8 +63,7 @@ class CoOccurrence:
         self._partners = np.full((0, partners), _NONE, np.int32)  # (items, partners)
         self._counts: Doubles = np.zeros((0, partners))
         self._totals: Doubles = np.zeros(0)
-        self._sums: Doubles = np.zeros(0)  # (items,), zeros
-        self._places = np.zeros(0, np.int32)  # (items,), anything
+        self._sums = SparseSums()
         self._items = 0
         self._landmark = 0.0
         self._clock = 0.0
@@ -148,25 +145,10 @@ class CoOccurrence:
         ends = np.searchsorted(owners[own], np.arange(len(trails) + 1))
         found = []
         for (i, j), unwanted in zip(pairwise(ends.tolist()), hidden, strict=True):
-            others, sums = self._summed(items[i:j], values[i:j], unwanted)
+            others, sums = self._sums.of(items[i:j], values[i:j], unwanted, self._items)
             norms = np.sqrt(1 + self._totals[others] / growth)
             found.append((others, self._manner.scale * sums / norms))
         return found
-
-    def _summed(self, items: Ints, values: Doubles, unwanted: Ints) -> Listed:
-        """The distinct items that have any, without the unwanted, and the sum of each.
-
-        In sums of all items, which are 0 between two calls: what is not named costs nothing.
-        """
-        np.add.at(self._sums, items, values)
-        self._sums[unwanted[unwanted < self._items]] = 0.0
-        numbers = np.arange(len(items), dtype=np.int32)
-        self._places[items] = numbers
-        distinct = items[self._places[items] == numbers]  # each where it comes last
-        sums = self._sums[distinct]
-        self._sums[items] = 0.0
-        there = sums > 0
-        return distinct[there], sums[there]
 
     def _count(self, rows: Ints, partners: Ints, weights: Doubles) -> None:
         """Add weights to pairs, each named any number of times."""
@@ -219,8 +201,6 @@ class CoOccurrence:
         if items > known:
             self._totals = grown(self._totals, items)
             self._counts = grown(self._counts, items)
-            self._sums = grown(self._sums, items)
-            self._places = grown(self._places, items)
             self._partners = grown(self._partners, items)
             self._partners[known:] = _NONE
 
@@ -240,5 +220,4 @@ class CoOccurrence:
         self._counts = array_of(state["counts"])
         self._totals = array_of(state["totals"])
         self._items = len(self._totals)
-        self._sums, self._places = np.zeros(self._items), np.zeros(self._items, np.int32)
         self._landmark, self._clock = state["landmark"], state["clock"]

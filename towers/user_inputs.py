@@ -36,8 +36,8 @@ def told_of(
     """The fields of each `UserRecord` that are the user's own. names: of items, by row."""
     name = names.__getitem__
     views = [view(user) for user in users]
-    lists = zip(related.similar(views), related.together(views), strict=True)
-    for user, vector, (similar, together) in zip(users, vectors, lists, strict=True):
+    lists = zip(related.similar(views), related.together(views), related.paired(views), strict=True)
+    for user, vector, (similar, together, paired) in zip(users, vectors, lists, strict=True):
         context = related.context(user.features)
         yield {
             "vector": pack_vector(vector),
@@ -45,6 +45,7 @@ def told_of(
             "seen": list(map(name, reversed(user.seen))),
             "similar": named(names, *similar),
             "together": named(names, *together),
+            "pairs": named(names, *paired),
             "context": {feature: named(names, *found) for feature, found in context.items()},
             "event_ts_ms": user.event_ts_ms,
         }

@@ -28,8 +28,9 @@ class User:
 
     latest: dict[int, float] = field(default_factory=dict)
     """Items acted upon, with the action's weight (the larger one of a repeated item)."""
-    seen: dict[int, None] = field(default_factory=dict)
-    """Items acted upon, or shown and passed over."""
+    seen: dict[int, float] = field(default_factory=dict)
+    """Items acted upon, with the action's weight (the larger one of a repeated item), or shown and
+    passed over, with 0."""
     negatives: dict[int, int] = field(default_factory=dict)
     """Passed-over items by sample id."""
     features: dict[str, FeatureValue] = field(default_factory=dict)
@@ -47,11 +48,12 @@ class User:
         self.latest[item] = max(weight, self.latest.pop(item, 0.0))
         _bound(self.latest, history)
 
-    def see(self, items: Iterable[int], size: int) -> None:
-        """The items are the newest seen, the last one most; the `size` newest stay."""
+    def see(self, items: Iterable[int], size: int, weight: float = 0.0) -> None:
+        """The items are the newest seen, the last one most, each acted upon with the weight, 0
+        where it was only shown; the `size` newest stay.
+        """
         for item in items:
-            self.seen.pop(item, None)
-            self.seen[item] = None
+            self.seen[item] = max(weight, self.seen.pop(item, 0.0))
         _bound(self.seen, size)
 
     def pass_over(self, items: Mapping[int, int]) -> None:
@@ -131,6 +133,7 @@ class Users:
             "actions": np.fromiter(every(user.latest.values() for user in users), np.float64),
             "seen": ints(every(user.seen for user in users)),
             "seen_lengths": ints(len(user.seen) for user in users),
+            "seen_actions": np.fromiter(every(user.seen.values() for user in users), np.float64),
             "negative_items": ints(every(user.negatives.values() for user in users)),
             "negative_lengths": ints(len(user.negatives) for user in users),
             "keys": np.concatenate([_NO_KEYS, *(user.keys for user in users)]),
@@ -152,6 +155,7 @@ class Users:
         latest = _parts(array_of(state["latest"]), state["latest_lengths"])
         actions = _parts(array_of(state["actions"]), state["latest_lengths"])
         seen = _parts(array_of(state["seen"]), state["seen_lengths"])
+        taken = _parts(array_of(state["seen_actions"]), state["seen_lengths"])
         identities = _parts(array_of(state["negatives"]).view(np.uint64), state["negative_lengths"])
         passed = _parts(array_of(state["negative_items"]), state["negative_lengths"])
         keys = _parts(array_of(state["keys"]), state["key_lengths"])
@@ -161,7 +165,7 @@ class Users:
         for i, user_id in enumerate(ids):
             self._users[user_id] = User(
                 latest=dict(zip(latest[i].tolist(), actions[i].tolist(), strict=True)),
-                seen=dict.fromkeys(seen[i].tolist()),
+                seen=dict(zip(seen[i].tolist(), taken[i].tolist(), strict=True)),
                 negatives=dict(zip(identities[i].tolist(), passed[i].tolist(), strict=True)),
                 features=features[i],
                 keys=keys[i],

@@ -86,6 +86,14 @@ class TowerSettings(Section):
     """Items that others took with a user's history, in the user's record; 0 counts none."""
     similar_partners: int = Field(default=128, ge=1)
     """Items that an item is remembered to occur with, in either way, at 12 bytes each."""
+    pair_items: int = Field(default=100, ge=0)
+    """Items that a user's history tells most of, for or against, as pairs of items have learned
+    it, in the user's record; 0 learns none."""
+    pair_history: int = Field(default=100, ge=1)
+    """Of the items kept as seen, so many of the latest that the user took or looked at count."""
+    pairs: int = Field(default=4_000_000, ge=1)
+    """Learned pairs that are remembered, at 8 bytes each, an equal share for each item: 512 at most
+    and 16 at least."""
     context_items: int = Field(default=50, ge=0)
     """Items for each feature of a user's context, in the user's record; 0 counts none."""
     context_values: int = Field(default=2_000, ge=1)

@@ -6,7 +6,7 @@ import torch
 
 from schemas.settings import TowerSettings
 from towers.arrays import Doubles
-from towers.blend import COSINE, BlendWeights, softmax_terms
+from towers.blend import COSINE, BlendWeights, chances, softmax_terms
 
 
 def test_gradient_and_hessian_are_those_of_autograd() -> None:
@@ -19,7 +19,7 @@ def test_gradient_and_hessian_are_those_of_autograd() -> None:
         return -torch.log_softmax(logits, 0)[3]
 
     at = torch.from_numpy(weights)
-    gradient, information = softmax_terms(weights, signals, shares, 3)
+    gradient, information = softmax_terms(chances(weights, signals, shares), signals, 3)
     expected = torch.autograd.functional.jacobian(loss, at)  # type: ignore[no-untyped-call]
     np.testing.assert_allclose(gradient, expected.numpy(), atol=1e-12)
     hessian = torch.autograd.functional.hessian(loss, at)  # type: ignore[no-untyped-call]
@@ -28,7 +28,8 @@ def test_gradient_and_hessian_are_those_of_autograd() -> None:
 
 def test_extreme_scores_give_numbers() -> None:
     signals = np.array([[1e4, -1e4, 0.0]])
-    gradient, information = softmax_terms(np.array([50.0]), signals, np.zeros(3), 1)
+    likely = chances(np.array([50.0]), signals, np.zeros(3))
+    gradient, information = softmax_terms(likely, signals, 1)
     assert gradient.tolist() == [2e4]
     assert np.isfinite(information).all()
 
@@ -84,7 +85,8 @@ def test_weights_that_are_not_learned_stay() -> None:
     before = blend.weights()
     blend.learn(signals, np.zeros(30), target)
     blend.load(learned.state())
-    assert (blend.weights(), blend.scale) == (before, 2.0)
+    assert {name: blend.weights()[name] for name in before} == before
+    assert (sum(blend.weights().values()), blend.scale) == (sum(before.values()), 2.0)
     assert before["exposures@5000"] == -1.0
 
 

@@ -328,6 +328,7 @@ def test_it_ranks_by_the_score_of_the_messages_that_it_sends() -> None:
         marks = {
             "similar": record.similar,
             "together": record.together,
+            "pairs": record.pairs,
             **session_marks(record.latest),
         }
         marks |= {f"context:{feature}": one for feature, one in record.context.items()}

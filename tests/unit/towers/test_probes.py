@@ -8,10 +8,12 @@ import pytest
 
 from schemas.settings import TowerSettings
 from towers.arrays import Doubles, Floats
-from towers.blend import COSINE, BlendWeights, softmax_terms
+from towers.blend import COSINE, BlendWeights, chances, softmax_terms
+from towers.pairs import Past
 from towers.probes import Probe
 
 _NAMES = ["positives@9", "exposures@9"]
+_NO_PAST = Past(np.zeros(0, np.int64), np.zeros(0))
 _TOWERS = TowerSettings(
     blend_against="catalogue",
     trend_half_lives=(9,),
@@ -40,6 +42,7 @@ def probe(random: np.random.Generator, items: int) -> Probe:
         biases=biases,
         own=own,
         marks={"similar": (marked, random.random(3)), "taken": (taken, np.ones(2))},
+        past=_NO_PAST,
     )
 
 
@@ -87,7 +90,7 @@ def test_ranks_as_sorting_does(seed: int) -> None:
 def test_a_tie_counts_against_the_positive() -> None:
     nothing = np.zeros(0, np.int64)
     zeros = np.zeros((2, 3), np.float32)
-    made = Probe(0, 1, 1.0, nothing, nothing, _NAMES, zeros, zeros[:, 1], {})
+    made = Probe(0, 1, 1.0, nothing, nothing, _NAMES, zeros, zeros[:, 1], {}, _NO_PAST)
     blend = BlendWeights(_TOWERS)
     scores = made.scores(np.ones(3, np.float32), blend)
     assert made.rank(scores, np.ones(3, np.bool_)) == 2
@@ -100,7 +103,8 @@ def test_few_candidates_teach_by_the_whole_softmax(seed: int) -> None:
     cosines = random.uniform(-1, 1, made.known).astype(np.float32)
     servable = random.random(40) < 0.9
     blend, by_hand = learned_blend(), learned_blend()
-    made.teach(blend, cosines, made.scores(cosines, blend), servable, _TOWERS)
+    likely = np.exp(made.scores(cosines, blend))
+    lesson = made.teach(blend, cosines, made.scores(cosines, blend), servable, _TOWERS)
 
     rows = [
         row
@@ -119,6 +123,10 @@ def test_few_candidates_teach_by_the_whole_softmax(seed: int) -> None:
     by_hand.learn(signals, np.zeros(len(rows)), len(rows) - 1)
     assert blend.weights() == pytest.approx(by_hand.weights())
     assert blend.scale == pytest.approx(by_hand.scale)
+    wrong = {row: likely[row] / likely[rows].sum() - (row == made.item) for row in rows}
+    unseen = {row: error for row, error in wrong.items() if row not in made.seen}
+    found = dict(zip(lesson.chosen.tolist(), lesson.surprises.tolist(), strict=True))
+    assert found == pytest.approx(unseen)
 
 
 def test_a_sample_of_many_candidates_stands_for_all() -> None:
@@ -129,11 +137,11 @@ def test_a_sample_of_many_candidates_stands_for_all() -> None:
     biases = random.random((2, items)).astype(np.float32)
     cosines = random.uniform(-1, 1, items).astype(np.float32)
     weights = BlendWeights(_TOWERS)
-    made = Probe(0, 5, 1.0, nothing, nothing, _NAMES, biases, biases[:, 5], {})
+    made = Probe(0, 5, 1.0, nothing, nothing, _NAMES, biases, biases[:, 5], {}, _NO_PAST)
     scores = made.scores(cosines, weights)
     signals = np.stack([cosines, *biases]).astype(float)
     start = np.array([5.0, 0.7, -0.2])
-    exact, _ = softmax_terms(start, signals, np.zeros(items), 5)
+    exact, _ = softmax_terms(chances(start, signals, np.zeros(items)), signals, 5)
 
     gradients = []
     for number in range(300):
@@ -142,7 +150,8 @@ def test_a_sample_of_many_candidates_stands_for_all() -> None:
             blend, cosines, scores, np.ones(items, np.bool_), _TOWERS
         )
         rows = np.stack([blend.signals[name] for name in (COSINE, *_NAMES)])
-        gradients.append(softmax_terms(start, rows, blend.shares, blend.target)[0])
+        likely = chances(start, rows, blend.shares)
+        gradients.append(softmax_terms(likely, rows, blend.target)[0])
         assert math.exp(np.logaddexp.reduce(blend.shares)) == pytest.approx(items)
     np.testing.assert_allclose(np.mean(gradients, axis=0), exact, atol=0.02)
     assert len(blend.shares) == 64 + 128 + 1
@@ -157,8 +166,9 @@ class Recorder(BlendWeights):
         shares: Doubles,
         target: int,
         importance: float = 1.0,
-    ) -> None:
+    ) -> Doubles:
         self.signals, self.shares, self.target = signals, shares, target
+        return super().learn(signals, shares, target, importance)
 
 
 def test_where_recall_decides_what_is_shown_each_counts_as_often_as_it_was_shown() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from schemas.samples import Sample
-from schemas.score import CONTEXT, RECENT, SIMILAR, TOGETHER, bias, blended, session_marks
+from schemas.score import CONTEXT, PAIRS, RECENT, SIMILAR, TOGETHER, bias, blended, session_marks
 from schemas.settings import FeatureSettings, Settings, TowerSettings, TrainerSettings
 from schemas.vectors import UserRecord, unpack_vector
 from tests.support.travel_search import Search, hotels, searches
@@ -28,7 +28,7 @@ def _scores(learner: Learner, record: UserRecord) -> dict[str, Doubles]:
     biases = dict(zip(names, bias(counts.at(np.arange(len(learner.vectors)))).T, strict=True))
     cosines = learner.vectors @ unpack_vector(record.vector)  # (hotels,)
     marked = session_marks(record.latest)
-    marked |= {SIMILAR: record.similar, TOGETHER: record.together}
+    marked |= {SIMILAR: record.similar, TOGETHER: record.together, PAIRS: record.pairs}
     marked |= {CONTEXT + name: items for name, items in record.context.items()}
     marks = {
         name: (

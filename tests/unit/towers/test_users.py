@@ -22,13 +22,18 @@ def test_latest_items_are_distinct_newest_last_and_keep_their_greater_weight(
     assert list(user.latest.items()) == oracle
 
 
-@given(st.lists(st.integers(0, 5), max_size=30), st.integers(0, 4))
-def test_seen_items_are_distinct_and_bounded(items: list[int], size: int) -> None:
+@given(_acts, st.integers(0, 4))
+def test_seen_items_are_distinct_and_bounded_and_keep_their_greater_weight(
+    acts: list[tuple[int, float]], size: int
+) -> None:
     user = User()
-    for item in items:
-        user.see([item], size)
-    newest_first = list(dict.fromkeys(reversed(items)))[:size]
-    assert list(reversed(user.seen)) == newest_first
+    oracle: list[tuple[int, float]] = []
+    for item, weight in acts:
+        user.see([item], size, weight - 0.5)  # some are only shown
+        weight = max([weight - 0.5, *(old for other, old in oracle if other == item)])
+        oracle = [*(pair for pair in oracle if pair[0] != item), (item, weight)]
+        oracle = oracle[max(0, len(oracle) - size) :]
+    assert list(user.seen.items()) == oracle
 
 
 def test_older_context_does_not_replace_newer() -> None:
@@ -47,6 +52,7 @@ def test_users_come_back_from_their_state() -> None:
     full.act(3, 1.0, 20)
     full.act(1, 0.5, 20)
     full.see([7], 500)
+    full.see([3], 500, 1.5)
     full.learn_features({"tags": ["a", "b"], "age": 3.5, "member": True}, 99)
     full.keys, full.weights = np.array([4, 5]), np.array([0.5, 1.5])
     for identity in range(KEPT_NEGATIVES + 3):

@@ -120,6 +120,7 @@ class BruteForce:
                 score += weights["recent"] * 0.8 ** user.latest.index(item_id) + weights["taken"]
             score += weights["similar"] * user.similar.get(item_id, 0.0)
             score += weights["together"] * user.together.get(item_id, 0.0)
+            score += weights["pairs"] * user.pairs.get(item_id, 0.0)
             for name, listed in here.items():
                 score += weights.get(f"context:{name}", 0.0) * listed.get(item_id, 0.0)
             scores[item_id] = score
