@@ -18,6 +18,7 @@ from towers.arrays import State, packed, unpacked
 log = logging.getLogger(__name__)
 
 _MAGIC = b"penstock-checkpoint-1\n"
+_STATE = 2  # counts up when what a state holds changes
 _DIGEST_BYTES = 16
 _PREFIX, _SUFFIX = "checkpoint-", ".pt"
 _UNFINISHED = ".tmp"
@@ -45,7 +46,7 @@ class CheckpointStore:
     def save(self, state: State) -> Path:
         """Write a checkpoint, then remove the oldest beyond those kept. Raises CheckpointError."""
         buffer = io.BytesIO()
-        torch.save({"layout": packed(self._layout), "state": state}, buffer)
+        torch.save({"layout": packed({"state": _STATE, **self._layout}), "state": state}, buffer)
         payload = buffer.getvalue()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -112,6 +113,13 @@ class CheckpointStore:
         return torch.load(io.BytesIO(payload), weights_only=True)
 
     def _check_layout(self, path: Path, saved: dict[str, Any]) -> None:
+        if saved.get("state", 1) != _STATE:
+            msg = (
+                f"a checkpoint must be of this version of Penstock: {path} holds state "
+                f"{saved.get('state', 1)}, and this one reads {_STATE}; start the version that "
+                "wrote it, or give the model a new towers.epoch to learn anew"
+            )
+            raise CheckpointError(msg)
         for name, wanted in self._layout.items():
             if saved.get(name) != wanted:
                 msg = (

@@ -54,11 +54,11 @@ class Pairs:
         """Items that the past tells anything of, for or against, without the unwanted ones."""
         rows, shares = self._shares(past)
         partners = self._partners[rows, : self._used]  # (past, used)
-        there = np.flatnonzero(partners)
-        weights = self._weights[rows, : self._used] * shares[:, None]
-        items = partners.ravel()[there] - 1
-        values = weights.ravel()[there].astype(np.float64)
-        return self._sums.of(items, values, unwanted, self._items)
+        weights: Doubles = self._weights[rows, : self._used] * shares[:, None]
+        places, sums = self._sums.of(
+            partners.ravel(), weights.ravel(), unwanted + 1, 1 + self._items
+        )
+        return places - 1, sums
 
     def learn(
         self,
@@ -77,7 +77,7 @@ class Pairs:
         rows, shares = self._shares(past)
         if not len(rows) or not len(chosen):
             return
-        steps = -_RATE * shares  # (past,)
+        steps = (-_RATE * shares).astype(np.float32)  # (past,)
         np.add.at(self._surprises, chosen + 1, surprises)
         partners = self._partners[rows, : self._used]  # (past, used)
         self._weights[rows, : self._used] += steps[:, None] * self._surprises[partners]
@@ -88,13 +88,13 @@ class Pairs:
             self._admit(rows[new], item, steps[new] * self._surprises[item + 1], random)
         self._surprises[chosen + 1] = 0.0
 
-    def _shares(self, past: Past) -> tuple[Ints, Floats]:
+    def _shares(self, past: Past) -> tuple[Ints, Doubles]:
         """The newest of the past for which there is a row, and what each counts."""
         rows = past.rows[: self._history]
         counts = past.actions[: self._history] * _DECAY ** np.arange(len(rows))
         counts /= max(1.0, float(np.sqrt(counts @ counts)))
         old = rows < self._items
-        return rows[old], counts[old].astype(np.float32)
+        return rows[old], counts[old]
 
     def _admit(self, rows: Ints, item: int, weights: Floats, random: np.random.Generator) -> None:
         """The item as a new partner of each of the rows, where it finds a place."""

@@ -12,6 +12,8 @@ from towers.arrays import Doubles, Ints, grown
 Listed = tuple[Ints, Doubles]
 """Items by row, distinct, and what they have."""
 
+_FEW = 8  # so many times what is named: to look at all then costs less
+
 
 class SparseSums:
     """Adds up what few of the items have.
@@ -28,6 +30,11 @@ class SparseSums:
 
         items: (any,), each below `known`; values: (any,).
         """
+        if known < _FEW * len(items):
+            whole = np.asarray(np.bincount(items, values, known), np.float64)
+            whole[unwanted[unwanted < known]] = 0.0
+            there = np.flatnonzero(whole)
+            return there, whole[there]
         self._sums, self._places = grown(self._sums, known), grown(self._places, known)
         np.add.at(self._sums, items, values)
         self._sums[unwanted[unwanted < known]] = 0.0
@@ -36,5 +43,5 @@ class SparseSums:
         distinct = items[self._places[items] == numbers].astype(np.int64)  # where each comes last
         sums = self._sums[distinct]
         self._sums[items] = 0.0
-        there = sums != 0
-        return distinct[there], sums[there]
+        named = sums != 0
+        return distinct[named], sums[named]

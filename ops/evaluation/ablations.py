@@ -58,7 +58,12 @@ _EXPOSURES_ONLY = towers(
     in_batch_negatives=False, uniform_negatives=0, exposure_negatives=2, exposures_only=True
 )
 _COSINE_ALONE = towers(
-    trend_half_lives=(), similar_items=0, together_items=0, context_items=0, learn_blend=False
+    trend_half_lives=(),
+    similar_items=0,
+    together_items=0,
+    pair_items=0,
+    context_items=0,
+    learn_blend=False,
 )
 _IDS = both(_user_ids, both(towers(history=0), _COSINE_ALONE))
 _COMPLETION = both(_IDS, towers(user_tower="dot", objective="squared"))
@@ -67,8 +72,10 @@ ABLATIONS: dict[str, Ablation] = {
     "no-features": Ablation("ids and histories alone", _no_features),
     "no-trend": Ablation("no biases in the score", towers(trend_half_lives=(), context_items=0)),
     "no-similar": Ablation(
-        "no co-occurrence in the score", towers(similar_items=0, together_items=0)
+        "no co-occurrence and no pairs in the score",
+        towers(similar_items=0, together_items=0, pair_items=0),
     ),
+    "no-pairs": Ablation("no learned pairs of items in the score", towers(pair_items=0)),
     "next-only": Ablation("of co-occurrence only what comes next", towers(together_items=0)),
     "no-blend-learning": Ablation("the score's weights as they begin", towers(learn_blend=False)),
     "cosine-only": Ablation("the two-tower alone: no other signal", _COSINE_ALONE),

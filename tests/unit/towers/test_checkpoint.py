@@ -78,6 +78,16 @@ def test_another_size_is_refused_with_both_values(tmp_path: Path) -> None:
         store(tmp_path, dim=16).load()
 
 
+def test_a_state_of_another_version_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as older:
+        older.setattr("towers.checkpoint._STATE", 1)
+        store(tmp_path).save({"step": 1})
+    with pytest.raises(CheckpointError, match=r"holds state 1, .* reads 2; .* new towers.epoch"):
+        store(tmp_path).load()
+
+
 def test_another_tower_is_refused(tmp_path: Path) -> None:
     store(tmp_path).save({"step": 1})
     settings = Settings(
