@@ -49,12 +49,13 @@ class Pairs:
         self._items = 0
         self._sums = SparseSums()
         self._surprises: Floats = np.zeros(0, np.float32)  # (1 + items,), zeros
+        self._chosen = np.zeros(0, np.bool_)  # (1 + items,), False
 
     def of(self, past: Past, unwanted: Ints) -> Listed:
         """Items that the past tells anything of, for or against, without the unwanted ones."""
         rows, shares = self._shares(past)
         partners = self._partners[rows, : self._used]  # (past, used)
-        weights: Doubles = self._weights[rows, : self._used] * shares[:, None]
+        weights = self._weights[rows, : self._used] * shares[:, None]
         places, sums = self._sums.of(
             partners.ravel(), weights.ravel(), unwanted + 1, 1 + self._items
         )
@@ -77,24 +78,31 @@ class Pairs:
         rows, shares = self._shares(past)
         if not len(rows) or not len(chosen):
             return
-        steps = (-_RATE * shares).astype(np.float32)  # (past,)
+        steps = -np.float32(_RATE) * shares  # (past,)
         np.add.at(self._surprises, chosen + 1, surprises)
         partners = self._partners[rows, : self._used]  # (past, used)
-        self._weights[rows, : self._used] += steps[:, None] * self._surprises[partners]
+        # Of all these pairs few are with any of the chosen, and only those change.
+        self._chosen[chosen + 1] = True
+        places = np.flatnonzero(self._chosen.take(partners))
+        self._chosen[chosen + 1] = False
+        owners, columns = np.divmod(places, max(1, self._used))
+        met = partners.ravel()[places]
+        self._weights[rows[owners], columns] += steps[owners] * self._surprises[met]
         distinct = np.unique(chosen)
         sizes = np.abs(self._surprises[distinct + 1])
         for item in distinct[np.argsort(-sizes, kind="stable")[:_ADMITTED]].tolist():
-            new = ~(partners == item + 1).any(axis=1)
+            new = np.ones(len(rows), np.bool_)
+            new[owners[met == item + 1]] = False
             self._admit(rows[new], item, steps[new] * self._surprises[item + 1], random)
         self._surprises[chosen + 1] = 0.0
 
-    def _shares(self, past: Past) -> tuple[Ints, Doubles]:
+    def _shares(self, past: Past) -> tuple[Ints, Floats]:
         """The newest of the past for which there is a row, and what each counts."""
         rows = past.rows[: self._history]
         counts = past.actions[: self._history] * _DECAY ** np.arange(len(rows))
         counts /= max(1.0, float(np.sqrt(counts @ counts)))
         old = rows < self._items
-        return rows[old], counts[old]
+        return rows[old], counts[old].astype(np.float32)
 
     def _admit(self, rows: Ints, item: int, weights: Floats, random: np.random.Generator) -> None:
         """The item as a new partner of each of the rows, where it finds a place."""
@@ -127,6 +135,7 @@ class Pairs:
         self._weights[: len(weights), : weights.shape[1]] = weights
         self._used = min(self._used, width)
         self._surprises = np.zeros(1 + capacity, np.float32)
+        self._chosen = np.zeros(1 + capacity, np.bool_)
 
     def state(self) -> State:
         """For a checkpoint."""

@@ -12,6 +12,8 @@ from towers.arrays import Doubles, Ints, grown
 Listed = tuple[Ints, Doubles]
 """Items by row, distinct, and what they have."""
 
+Values = npt.NDArray[np.float64] | npt.NDArray[np.float32]
+
 _FEW = 8  # so many times what is named: to look at all then costs less
 
 
@@ -25,7 +27,7 @@ class SparseSums:
         self._sums: Doubles = np.zeros(0)  # (items,), zeros
         self._places = np.zeros(0, np.int32)  # (items,), anything
 
-    def of(self, items: npt.NDArray[Any], values: Doubles, unwanted: Ints, known: int) -> Listed:
+    def of(self, items: npt.NDArray[Any], values: Values, unwanted: Ints, known: int) -> Listed:
         """The distinct items that have any, without the unwanted, and the sum of each.
 
         items: (any,), each below `known`; values: (any,).
@@ -36,7 +38,7 @@ class SparseSums:
             there = np.flatnonzero(whole)
             return there, whole[there]
         self._sums, self._places = grown(self._sums, known), grown(self._places, known)
-        np.add.at(self._sums, items, values)
+        np.add.at(self._sums, items, values.astype(np.float64, copy=False))  # mixed: slow
         self._sums[unwanted[unwanted < known]] = 0.0
         numbers = np.arange(len(items), dtype=np.int32)
         self._places[items] = numbers
