@@ -111,7 +111,6 @@ def test_as_items_come_each_has_fewer_partners_and_the_strongest_stay() -> None:
 
 
 def test_it_goes_on_from_its_state_as_it_would_have() -> None:
-    random = np.random.default_rng(3)
     one, other = Pairs(40_000, _HISTORY), Pairs(40_000, _HISTORY)
     for number in range(400):
         if number == 200:
@@ -127,7 +126,6 @@ def test_it_goes_on_from_its_state_as_it_would_have() -> None:
     fewer = Pairs(1, _HISTORY)
     fewer.load(one.state())
     assert fewer.state()["partners"].shape[1] <= FEWEST_PARTNERS
-    assert random is not None
 
 
 @pytest.mark.parametrize("most", [1, 3, 9])
