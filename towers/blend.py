@@ -69,26 +69,23 @@ class BlendWeights:
 
         signals: (candidates,) by name; one that is missing is 0. shares: (candidates,), log of how
         many items of the catalogue each candidate stands for. Returns what the score had wrong,
-        (candidates,): the probability of each, less 1 for the one taken. Weights that are not
-        learned stay.
+        (candidates,): the probability of each, less 1 for the one taken; where the weights are not
+        learned, 0, as nothing is.
         """
+        if not self.learns:
+            return np.zeros(len(shares))
         places = self.places(list(signals))
         rows = np.stack(list(signals.values()))  # (signals, candidates)
         likely = chances(self._weights[places], rows, shares)
-        if self.learns:
-            self._step(places, *softmax_terms(likely, rows, target), importance)
-        likely[target] -= 1
-        return likely
-
-    def _step(
-        self, places: list[int], gradient: Doubles, information: Doubles, importance: float
-    ) -> None:
+        gradient, information = softmax_terms(likely, rows, target)
         square = np.ix_(places, places)
         self._information *= 1 - 1 / _MEMORY
         self._information[square] += importance * information
         inverse = self._information[square] + _CERTAINTY * np.eye(len(places))
         step = np.linalg.solve(inverse, importance * gradient)
         self._weights[places] -= step * min(1.0, _LONGEST / max(np.abs(step).max(), 1e-12))
+        likely[target] -= 1
+        return likely
 
     def state(self) -> State:
         """For a checkpoint."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from towers.arrays import Doubles, Ints
+from towers.sparse_sums import Listed
 
 
 def above_the_rest(values: Doubles, kept: int) -> tuple[Ints, Doubles]:
@@ -23,6 +24,17 @@ def above_the_rest(values: Doubles, kept: int) -> tuple[Ints, Doubles]:
     above: Doubles = values[order] - floor
     positive = np.count_nonzero(above)  # the first ones
     return order[:positive], above[:positive]
+
+
+def strongest(listed: Listed, most: int) -> Listed:
+    """The `most` items that have most, for or against, strongest first."""
+    rows, values = listed
+    sizes = np.abs(values)
+    if len(sizes) > most:
+        kept = np.argpartition(-sizes, most)[:most]
+        rows, values, sizes = rows[kept], values[kept], sizes[kept]
+    order = np.argsort(-sizes, kind="stable")
+    return rows[order], values[order]
 
 
 def named(names: list[str], rows: Ints, values: Doubles) -> dict[str, float]:

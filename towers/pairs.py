@@ -150,14 +150,3 @@ class Pairs:
         self._weights = array_of(state["weights"])
         self._items, self._used = self._partners.shape
         self._resize(self._items)
-
-
-def strongest(listed: Listed, most: int) -> Listed:
-    """The `most` items that have most, for or against, strongest first."""
-    rows, values = listed
-    sizes = np.abs(values)
-    if len(sizes) > most:
-        kept = np.argpartition(-sizes, most)[:most]
-        rows, values, sizes = rows[kept], values[kept], sizes[kept]
-    order = np.argsort(-sizes, kind="stable")
-    return rows[order], values[order]

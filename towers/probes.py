@@ -96,8 +96,9 @@ class Probe(NamedTuple):
         Against what was shown, each counts as often as it was shown to anyone: its share is the log
         of its slowest count of exposures and the prior, which is its bias but for a constant.
         """
-        candidates = servable[: self.known].copy()
-        candidates[self.seen] = False
+        unseen = np.ones(self.known, np.bool_)
+        unseen[self.seen] = False
+        candidates = servable[: self.known] & unseen
         candidates[self.taken] = servable[self.taken]
         candidates[self.item] = False
         rows = np.flatnonzero(candidates)
@@ -123,8 +124,8 @@ class Probe(NamedTuple):
             signals[name] = dense[chosen]
             dense[places] = 0.0
         surprises = blend.learn(signals, shares, len(chosen) - 1, self.weight)
-        unseen = ~np.isin(chosen, self.seen)
-        return Lesson(chosen[unseen], self.weight * surprises[unseen])
+        told = unseen[chosen]
+        return Lesson(chosen[told], self.weight * surprises[told])
 
 
 _NOTHING = Lesson(np.zeros(0, np.int64), np.zeros(0))

@@ -13,8 +13,8 @@ from schemas.score import CONTEXT, PAIRS, SIMILAR, TOGETHER, session_marks
 from schemas.settings import Settings
 from towers.arrays import Doubles, Ints, State, ints
 from towers.context_trend import ContextTrend
-from towers.listing import above_the_rest
-from towers.pairs import Pairs, Past, strongest
+from towers.listing import above_the_rest, strongest
+from towers.pairs import Pairs, Past
 from towers.similar import ALIKE, NEXT, TRAIL, CoOccurrence
 from towers.sparse_sums import Listed
 from towers.users import User

@@ -3,12 +3,12 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from towers.arrays import Doubles, Ints
-from towers.pairs import FEWEST_PARTNERS, MOST_PARTNERS, Pairs, Past, strongest
+from towers.listing import strongest
+from towers.pairs import FEWEST_PARTNERS, MOST_PARTNERS, Pairs, Past
 
 _NOTHING = np.zeros(0, np.int64)
 _ITEMS, _HISTORY = 9, 4
@@ -126,11 +126,3 @@ def test_it_goes_on_from_its_state_as_it_would_have() -> None:
     fewer = Pairs(1, _HISTORY)
     fewer.load(one.state())
     assert fewer.state()["partners"].shape[1] <= FEWEST_PARTNERS
-
-
-@pytest.mark.parametrize("most", [1, 3, 9])
-def test_strongest_are_those_farthest_from_zero(most: int) -> None:
-    rows, values = np.arange(5), np.array([0.5, -3.0, 1.0, 2.0, -0.1])
-    kept, theirs = strongest((rows, values), most)
-    assert kept.tolist() == [1, 3, 2, 0, 4][:most]
-    assert theirs.tolist() == values[kept].tolist()
